@@ -1,1 +1,26 @@
-//! stub
+//! Gradients of expectations over random and discrete choices.
+//!
+//! A model with choices is written once, as a [`Program`] that asks a [`Run`] for choices and reports what they cost. An
+//! [`Estimator`] decides how each choice is made, how often the program runs, and what the gradient is.
+
+mod config;
+mod error;
+mod estimator;
+mod exact;
+pub mod law;
+mod noise;
+mod owned;
+mod program;
+pub mod rules;
+mod sited;
+mod trace;
+
+pub use config::{ESTIMATORS, EstimatorConfig};
+pub use error::EstimatorError;
+pub use estimator::{Diagnostics, Estimate, Estimator, Objective};
+pub use exact::{Exact, MOST_STATES};
+pub use noise::{Address, Noise, NoiseLaw, Role, Source};
+pub use owned::{Owned, OwnedRule, RunningMean};
+pub use program::{Abilities, Choice, Key, Mark, Program, Run, Site};
+pub use sited::Sited;
+pub use trace::{Draw, Part, Schema, SiteRecord, SiteSchema, Term, Trace, Weighing, execute};

@@ -1,0 +1,79 @@
+//! Independent normal variables, the standard pathwise law: `z = mu + sigma eps` (Kingma & Welling, 2014).
+
+use std::f64::consts::PI;
+
+use burn::tensor::Tensor;
+
+use super::{Law, row_sum};
+use crate::noise::NoiseLaw;
+
+/// Independent normals; parameters are `[mean, ln standard deviation]` side by side, `[rows, 2 n]`, values `[rows, n]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Gaussian;
+
+/// The two halves of the parameters.
+fn split(params: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let width = params.dims()[1];
+    assert!(
+        width.is_multiple_of(2),
+        "a Gaussian site needs mean and ln standard deviation, got {width} columns"
+    );
+    (
+        params.clone().narrow(1, 0, width / 2),
+        params.narrow(1, width / 2, width / 2),
+    )
+}
+
+impl Law for Gaussian {
+    fn name(&self) -> &'static str {
+        "gaussian"
+    }
+
+    fn noise(&self) -> NoiseLaw {
+        NoiseLaw::Normal
+    }
+
+    fn width(&self, params: usize) -> usize {
+        params / 2
+    }
+
+    fn sample(&self, params: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
+        let (mean, log_std) = split(params);
+        mean + log_std.exp() * noise
+    }
+
+    fn mean(&self, params: Tensor<2>) -> Tensor<2> {
+        split(params).0
+    }
+
+    fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
+        let (mean, log_std) = split(params);
+        let standard = (value - mean) / log_std.clone().exp();
+        row_sum(standard.square() * -0.5 - log_std - 0.5 * (2.0 * PI).ln())
+    }
+
+    fn score(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
+        let (mean, log_std) = split(params);
+        let std = log_std.exp();
+        let standard = (value - mean) / std.clone();
+        Tensor::cat(vec![standard.clone() / std, standard.square() - 1.0], 1)
+    }
+
+    fn negative_entropy(&self, params: Tensor<2>) -> Option<Tensor<1>> {
+        let (_, log_std) = split(params);
+        Some(row_sum(log_std.neg() - 0.5 * (1.0 + (2.0 * PI).ln())))
+    }
+
+    fn kl(&self, params: Tensor<2>, prior: Tensor<2>) -> Option<Tensor<1>> {
+        let ((mean, log_std), (prior_mean, prior_log_std)) = (split(params), split(prior));
+        let ratio = (log_std.clone() - prior_log_std.clone()).exp();
+        let shift = (mean - prior_mean) / prior_log_std.clone().exp();
+        Some(row_sum(
+            (ratio.square() + shift.square() - 1.0) * 0.5 - log_std + prior_log_std,
+        ))
+    }
+
+    fn is_pathwise(&self) -> bool {
+        true
+    }
+}

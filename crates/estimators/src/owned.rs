@@ -1,0 +1,80 @@
+//! The parameters that estimators own.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::rules::{nvil::Nvil, rebar::RebarParameters};
+
+/// All parameters and running averages of an estimator, rule by rule.
+#[derive(Module, Debug, Default)]
+pub struct Owned {
+    /// One entry per rule that owns something, in order of first use of its site.
+    pub rules: Vec<OwnedRule>,
+}
+
+/// What one rule owns.
+#[derive(Module, Debug)]
+pub enum OwnedRule {
+    /// A moving average.
+    Average(RunningMean),
+    /// A baseline network.
+    Nvil(Nvil),
+    /// Scale and temperature of a control variate.
+    Rebar(RebarParameters),
+}
+
+/// An exponential moving average that forgets its start: `m <- d m + (1 - d) x`, and its weight likewise.
+#[derive(Module, Debug)]
+pub struct RunningMean {
+    /// `[mean, weight]`.
+    state: Param<Tensor<1>>,
+    decay: f64,
+}
+
+impl RunningMean {
+    /// An average with nothing in it.
+    #[must_use]
+    pub fn new(decay: f64, device: &Device) -> Self {
+        Self {
+            state: fixed(vec![0.0, 0.0], device),
+            decay,
+        }
+    }
+
+    /// The mean so far, `[1]`; zero at the start.
+    #[must_use]
+    pub fn value(&self) -> Tensor<1> {
+        let state = self.state.val().inner();
+        let (mean, weight) = (state.clone().slice([0..1]), state.slice([1..2]));
+        mean / weight.clamp_min(1e-30)
+    }
+
+    /// Takes in the mean of `x`.
+    pub fn update(&mut self, x: Tensor<1>) {
+        let mean = x.inner().mean();
+        let one = mean.ones_like();
+        let new = Tensor::cat(vec![mean, one], 0) * (1.0 - self.decay);
+        let decay = self.decay;
+        let state = self.state.clone();
+        self.state = state.map(|old| {
+            let next = old.clone().inner() * decay + new;
+            if old.is_autodiff() {
+                Tensor::from_inner(next)
+            } else {
+                next
+            }
+        });
+    }
+}
+
+/// A stored parameter that is not trained.
+fn fixed(values: Vec<f32>, device: &Device) -> Param<Tensor<1>> {
+    let n = values.len();
+    let tensor = Tensor::from_data(TensorData::new(values, [n]), device);
+    Param::from_tensor(tensor).set_require_grad(false)
+}
+
+/// A trained parameter of one number.
+pub(crate) fn scalar_parameter(value: f32, device: &Device) -> Param<Tensor<1>> {
+    Param::from_tensor(Tensor::from_data(TensorData::new(vec![value], [1]), device))
+}

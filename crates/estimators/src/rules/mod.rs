@@ -1,0 +1,256 @@
+//! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
+
+pub mod concrete;
+pub mod disarm;
+pub mod moving_average;
+pub mod nvil;
+pub mod pathwise;
+pub mod rebar;
+pub mod reinforce;
+pub mod rloo;
+pub mod straight_through;
+pub mod vimco;
+
+use burn::tensor::Tensor;
+
+use crate::{
+    estimator::Objective,
+    noise::Noise,
+    owned::OwnedRule,
+    program::Program,
+    trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, column, mask_rows},
+};
+
+/// How the choices of one site are made and differentiated. Occurrences of a site share a rule.
+pub trait Rule {
+    /// Whether the rule is defined for this site; the error says why not.
+    ///
+    /// # Errors
+    /// The reason, and what would work.
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String>;
+
+    /// Independent copies of the batch that the rule needs.
+    fn samples(&self) -> usize {
+        1
+    }
+
+    /// Whether the rule needs a block of copies in which its choice is the opposite one.
+    fn is_mirrored(&self) -> bool {
+        false
+    }
+
+    /// How the choice is made in the main run.
+    fn draw(&self) -> Draw {
+        Draw::Hard
+    }
+
+    /// The gradient at the parameters of the choice; `None` if the tape of the main run carries it already.
+    fn gradient(&mut self, at: &At<'_>) -> Option<Gradient>;
+
+    /// Whether the expectation differs from the gradient.
+    fn is_biased(&self) -> bool {
+        false
+    }
+
+    /// What the rule owns.
+    fn owned(&self) -> Option<OwnedRule> {
+        None
+    }
+
+    /// Puts it back.
+    fn set_owned(&mut self, _owned: OwnedRule) {}
+
+    /// Numbers worth logging.
+    fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
+        Vec::new()
+    }
+}
+
+/// The gradient at one choice.
+pub struct Gradient {
+    /// For every row of the independent copies, `[samples * batch, width]`, without gradient.
+    pub logits: Tensor<2>,
+    /// `[1]`, trains what the rule owns.
+    pub tuning: Option<Tensor<1>>,
+    /// Evaluations per example beyond the main run.
+    pub evaluations: f64,
+}
+
+impl Gradient {
+    /// `signal * score`, with nothing to tune.
+    fn score(at: &At<'_>, signal: Tensor<1>) -> Self {
+        Self {
+            logits: column(signal) * at.score(),
+            tuning: None,
+            evaluations: 0.0,
+        }
+    }
+}
+
+/// A choice in the main run, as a rule sees it. Tensors it gives have no gradient and cover the independent copies
+/// unless they say otherwise.
+pub struct At<'a> {
+    /// The program without parameter gradients, made when first asked for.
+    pub(crate) frozen: &'a dyn Fn() -> &'a dyn Program,
+    pub(crate) noise: &'a Noise,
+    pub(crate) objective: Objective,
+    pub(crate) trace: &'a Trace,
+    pub(crate) samples: usize,
+    pub(crate) index: usize,
+    /// The block of copies in which this choice is the opposite one.
+    pub(crate) mirror: Option<usize>,
+    /// Cost of every example under the bound, `[batch]`, and its log-weights `[k, batch]`.
+    pub(crate) bound: Option<(Tensor<1>, Tensor<2>)>,
+}
+
+impl At<'_> {
+    fn site(&self) -> &SiteRecord {
+        &self.trace.sites[self.index]
+    }
+
+    /// Rows of one block of copies.
+    fn rows(&self) -> usize {
+        self.samples * self.trace.batch
+    }
+
+    fn block<const D: usize>(&self, x: Tensor<D>, block: usize) -> Tensor<D> {
+        let x = x.inner();
+        if x.dims()[0] == self.rows() {
+            return x;
+        }
+        x.narrow(0, block * self.rows(), self.rows())
+    }
+
+    /// Independent copies.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// Parameters of the choice.
+    #[must_use]
+    pub fn params(&self) -> Tensor<2> {
+        self.block(self.site().params.clone(), 0)
+    }
+
+    /// The exact choice.
+    #[must_use]
+    pub fn hard(&self) -> Tensor<2> {
+        self.block(self.site().hard.clone(), 0)
+    }
+
+    /// The choice in the block where it is the opposite one.
+    #[must_use]
+    pub fn opposite(&self) -> Tensor<2> {
+        self.block(self.site().hard.clone(), self.mirror_block())
+    }
+
+    fn mirror_block(&self) -> usize {
+        self.mirror.expect("only a mirrored rule asks for its opposite")
+    }
+
+    /// Noise of the choice.
+    ///
+    /// # Panics
+    /// If the choice was not drawn from noise.
+    #[must_use]
+    pub fn choice_noise(&self) -> Tensor<2> {
+        let noise = self.site().noise.clone();
+        self.block(noise.expect("the choice was drawn from noise"), 0)
+    }
+
+    /// What a baseline may see.
+    #[must_use]
+    pub fn context(&self) -> Option<Tensor<2>> {
+        Some(self.block(self.site().context.clone()?, 0))
+    }
+
+    /// `d ln p / d params` of the exact choice; zero in inactive rows.
+    #[must_use]
+    pub fn score(&self) -> Tensor<2> {
+        self.mask(self.site().law.score(self.params(), self.hard()))
+    }
+
+    /// Zeroes the inactive rows.
+    #[must_use]
+    pub fn mask(&self, x: Tensor<2>) -> Tensor<2> {
+        let active = self.site().active.clone().map(|a| self.block(a, 0));
+        mask_rows(x, active.as_ref())
+    }
+
+    /// The part of the objective that the choice can have influenced, `[samples * batch]`.
+    #[must_use]
+    pub fn cost_to_go(&self) -> Tensor<1> {
+        match &self.bound {
+            Some((cost, _)) => cost.clone().repeat_dim(0, self.samples),
+            None => self.block(self.all_costs_to_go(), 0),
+        }
+    }
+
+    /// The same where the choice was the opposite one.
+    #[must_use]
+    pub fn opposite_cost_to_go(&self) -> Tensor<1> {
+        self.block(self.all_costs_to_go(), self.mirror_block())
+    }
+
+    fn all_costs_to_go(&self) -> Tensor<1> {
+        self.trace
+            .cost_to_go(self.index, self.discount())
+            .unwrap_or_else(|| self.trace.zeros())
+    }
+
+    fn discount(&self) -> f64 {
+        match self.objective {
+            Objective::Expected { discount } => discount,
+            Objective::LogMeanWeight { .. } => 1.0,
+        }
+    }
+
+    /// Log-weights `[k, batch]` of the bound.
+    #[must_use]
+    pub fn log_weights(&self) -> Option<Tensor<2>> {
+        self.bound.as_ref().map(|(_, weights)| weights.clone())
+    }
+}
+
+/// The rows of `x` `[samples * batch]` as `[samples, batch]`.
+fn by_sample(x: Tensor<1>, samples: usize) -> Tensor<2> {
+    let rows = x.dims()[0];
+    x.reshape([samples, rows / samples])
+}
+
+/// What a rule that treats the objective as an expected cost says of a bound.
+fn expected_only(objective: &Objective) -> Result<(), String> {
+    match objective {
+        Objective::Expected { .. } => Ok(()),
+        Objective::LogMeanWeight { .. } => Err(
+            "its objective is a bound of several samples, this estimator is for an expected cost; use `vimco`"
+                .into(),
+        ),
+    }
+}
+
+fn needs_replay(schema: &Schema) -> Result<(), String> {
+    if schema.abilities.replay {
+        return Ok(());
+    }
+    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average` or `nvil`".into())
+}
+
+fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
+    if site.law.relaxation().is_none() {
+        return Err(format!("a {} choice has no relaxation", site.law.name()));
+    }
+    if !(schema.abilities.relaxed && schema.abilities.differentiable) {
+        return Err(
+            "the costs of the program are not differentiable in relaxed choices; use `rloo` or `disarm`"
+                .into(),
+        );
+    }
+    Ok(())
+}

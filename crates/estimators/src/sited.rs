@@ -1,0 +1,204 @@
+//! The estimator of most models: one main run, then one rule per site.
+//!
+//! Copies of the batch are laid out in blocks of `samples` copies. Block 0 holds independent samples; every choice whose
+//! rule is mirrored has a further block, equal in noise but for that choice. The surrogate is
+//!
+//! `mean over rows of (direct costs) + mean over the rows of block 0 of sum(params * stop(g))`
+//!
+//! and under a bound of `k` samples `mean over examples of -L + k * mean over rows of sum(params * stop(g))`, since
+//! `g` is then a sum over samples.
+
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
+
+use burn::tensor::Tensor;
+
+use crate::{
+    estimator::{Diagnostics, Estimate, Estimator, Objective},
+    law::row_sum,
+    noise::Noise,
+    owned::Owned,
+    program::Program,
+    rules::{At, Gradient, Rule, vimco::log_mean_exp},
+    trace::{Draw, Schema, Trace, Weighing, execute},
+};
+
+/// Rules by site name over one main run.
+pub struct Sited {
+    rules: Vec<Box<dyn Rule>>,
+    by_name: BTreeMap<Arc<str>, usize>,
+    objective: Objective,
+    samples: usize,
+    /// Indices of the mirrored choices, in order; the `n`-th has block `n + 1`.
+    mirrored: Vec<usize>,
+}
+
+impl Sited {
+    /// `rules` by name of their site, each checked by its caller.
+    pub(crate) fn new(
+        rules: Vec<(Arc<str>, Box<dyn Rule>)>,
+        schema: &Schema,
+        objective: Objective,
+    ) -> Self {
+        let by_name: BTreeMap<_, _> = rules
+            .iter()
+            .enumerate()
+            .map(|(index, (name, _))| (name.clone(), index))
+            .collect();
+        let rules: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
+        let samples = match objective {
+            Objective::LogMeanWeight { k } => k,
+            Objective::Expected { .. } => rules.iter().map(|rule| rule.samples()).max().unwrap_or(1),
+        };
+        let mirrored = (0..schema.sites.len())
+            .filter(|&site| rules[by_name[&schema.sites[site].key.name]].is_mirrored())
+            .collect();
+        Self {
+            rules,
+            by_name,
+            objective,
+            samples,
+            mirrored,
+        }
+    }
+
+    fn main_run(&self, program: &dyn Program, noise: &Noise) -> Trace {
+        let weighing = match self.objective {
+            Objective::Expected { .. } => Weighing::Analytic,
+            Objective::LogMeanWeight { .. } => Weighing::Sampled,
+        };
+        let draw = |index: usize, key: &crate::program::Key| {
+            if let Some(block) = self.mirrored.iter().position(|&site| site == index) {
+                return Draw::Mirrored {
+                    copies: self.samples,
+                    block: block + 1,
+                };
+            }
+            let rule = self.by_name.get(&key.name).unwrap_or_else(|| {
+                panic!("site {key} was not there when the estimator was built for this program")
+            });
+            self.rules[*rule].draw()
+        };
+        let copies = self.samples * (1 + self.mirrored.len());
+        execute(program, copies, self.samples, weighing, &draw, noise)
+    }
+}
+
+impl Estimator for Sited {
+    fn estimate(&mut self, program: &dyn Program, noise: &Noise) -> Estimate {
+        let trace = self.main_run(program, noise);
+        let costs = trace.cost();
+        let (mut surrogate, cost, bound, weight) = match self.objective {
+            Objective::Expected { .. } => (
+                costs.clone().mean(),
+                costs
+                    .inner()
+                    .reshape([trace.copies, trace.batch])
+                    .mean_dim(0)
+                    .squeeze_dim::<1>(0),
+                None,
+                1.0,
+            ),
+            Objective::LogMeanWeight { k } => {
+                let log_weights = costs.neg().reshape([k, trace.batch]);
+                let cost = log_mean_exp(log_weights.clone()).neg();
+                #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+                (
+                    cost.clone().mean(),
+                    cost.clone().inner(),
+                    Some((cost.inner(), log_weights.inner())),
+                    k as f64,
+                )
+            }
+        };
+        if let Some(outside) = trace.outside() {
+            surrogate = surrogate + outside.mean();
+        }
+
+        let cell = OnceCell::new();
+        let frozen = || -> &dyn Program { &**cell.get_or_init(|| program.frozen()) };
+        let mut tuning: Option<Tensor<1>> = None;
+        let mut logit_gradients = Vec::new();
+        #[expect(clippy::cast_precision_loss, reason = "a number of copies")]
+        let mut report = Diagnostics {
+            evaluations: trace.copies as f64,
+            scalars: Vec::new(),
+        };
+        for (index, site) in trace.sites.iter().enumerate() {
+            let at = At {
+                frozen: &frozen,
+                noise,
+                objective: self.objective,
+                trace: &trace,
+                samples: self.samples,
+                index,
+                mirror: self.mirrored.iter().position(|&i| i == index).map(|b| b + 1),
+                bound: bound.clone(),
+            };
+            let rule = &mut self.rules[self.by_name[&site.key.name]];
+            let Some(gradient) = rule.gradient(&at) else {
+                continue;
+            };
+            let Gradient {
+                logits,
+                tuning: site_tuning,
+                evaluations,
+            } = gradient;
+            let logits = logits * weight;
+            surrogate = surrogate + logit_surrogate(&site.params, logits.clone());
+            logit_gradients.push((site.key.clone(), logits));
+            report.evaluations += evaluations;
+            tuning = match (tuning, site_tuning) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            };
+        }
+        for (name, &rule) in &self.by_name {
+            for (what, value) in self.rules[rule].scalars() {
+                report.scalars.push((format!("{name}_{what}"), value));
+            }
+        }
+        Estimate {
+            surrogate,
+            cost,
+            tuning,
+            log_weights: bound.map(|(_, log_weights)| log_weights),
+            logit_gradients,
+            report,
+        }
+    }
+
+    fn is_biased(&self) -> bool {
+        self.rules.iter().any(|rule| rule.is_biased())
+    }
+
+    fn owned(&self) -> Owned {
+        Owned {
+            rules: self.rules.iter().filter_map(|rule| rule.owned()).collect(),
+        }
+    }
+
+    fn set_owned(&mut self, owned: Owned) {
+        let mut owned = owned.rules.into_iter();
+        for rule in &mut self.rules {
+            if rule.owned().is_some() {
+                rule.set_owned(owned.next().expect("one entry per rule that owns something"));
+            }
+        }
+    }
+}
+
+/// The mean over rows of `sum(params * g)`, where `g` covers the first rows of `params`.
+fn logit_surrogate(params: &Tensor<2>, g: Tensor<2>) -> Tensor<1> {
+    let [rows, width] = params.dims();
+    let covered = g.dims()[0];
+    let padded = if covered == rows {
+        g
+    } else {
+        // Padding `g` is cheaper than narrowing the parameters on the tape.
+        let rest = Tensor::zeros([rows - covered, width], (&g.device(), g.dtype()));
+        Tensor::cat(vec![g, rest], 0)
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
+    let scale = 1.0 / covered as f64;
+    row_sum(params.clone() * padded).sum() * scale
+}
