@@ -1,0 +1,124 @@
+//! Element-wise functions over slices, in place.
+
+use super::isa::{Isa, Task};
+use super::{GRAIN, PARALLEL_FROM, scalar};
+use core::marker::PhantomData;
+use rayon::prelude::*;
+
+/// Which function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Map {
+    Sigmoid,
+    Tanh,
+    Softplus,
+}
+
+impl Map {
+    /// The slope follows from the output for sigmoid and tanh; softplus needs its input (1 − e^−y cancels for small y).
+    pub(super) fn slope_from_output(self) -> bool {
+        self != Self::Softplus
+    }
+}
+
+/// x ← f(x).
+pub(super) fn apply(isa: Isa, map: Map, x: &mut [f32]) {
+    match map {
+        Map::Sigmoid => apply_with::<Sigmoid>(isa, x),
+        Map::Tanh => apply_with::<Tanh>(isa, x),
+        Map::Softplus => apply_with::<Softplus>(isa, x),
+    }
+}
+
+/// g ← g·f′, f′ taken from `saved` (see [`Map::slope_from_output`]).
+pub(super) fn scale_by_slope(isa: Isa, map: Map, saved: &[f32], g: &mut [f32]) {
+    match map {
+        Map::Sigmoid => scale_with::<Sigmoid>(isa, saved, g),
+        Map::Tanh => scale_with::<Tanh>(isa, saved, g),
+        Map::Softplus => scale_with::<Softplus>(isa, saved, g),
+    }
+}
+
+trait Function: Send + Sync {
+    fn value<const FMA: bool>(x: f32) -> f32;
+    fn slope<const FMA: bool>(saved: f32) -> f32;
+}
+
+struct Sigmoid;
+impl Function for Sigmoid {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        scalar::sigmoid::<FMA>(x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(y: f32) -> f32 {
+        y * (1.0 - y)
+    }
+}
+
+struct Tanh;
+impl Function for Tanh {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        scalar::tanh::<FMA>(x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(y: f32) -> f32 {
+        1.0 - y * y
+    }
+}
+
+struct Softplus;
+impl Function for Softplus {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        scalar::softplus::<FMA>(x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(x: f32) -> f32 {
+        scalar::sigmoid::<FMA>(x)
+    }
+}
+
+fn apply_with<F: Function>(isa: Isa, x: &mut [f32]) {
+    let run = |x: &mut [f32]| isa.run(Apply::<F>(x, PhantomData));
+    if x.len() < PARALLEL_FROM {
+        run(x);
+    } else {
+        x.par_chunks_mut(GRAIN).for_each(run);
+    }
+}
+
+fn scale_with<F: Function>(isa: Isa, saved: &[f32], g: &mut [f32]) {
+    let run = |(saved, g): (&[f32], &mut [f32])| isa.run(Scale::<F>(saved, g, PhantomData));
+    if g.len() < PARALLEL_FROM {
+        run((saved, g));
+    } else {
+        saved.par_chunks(GRAIN).zip(g.par_chunks_mut(GRAIN)).for_each(run);
+    }
+}
+
+struct Apply<'a, F>(&'a mut [f32], PhantomData<F>);
+
+impl<F: Function> Task for Apply<'_, F> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for x in self.0 {
+            *x = F::value::<FMA>(*x);
+        }
+    }
+}
+
+struct Scale<'a, F>(&'a [f32], &'a mut [f32], PhantomData<F>);
+
+impl<F: Function> Task for Scale<'_, F> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (&saved, g) in self.0.iter().zip(self.1) {
+            *g *= F::slope::<FMA>(saved);
+        }
+    }
+}
