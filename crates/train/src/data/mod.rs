@@ -1,1 +1,32 @@
-//! Data sets and generators.
+//! Data sets: where they come from, how their pixels are made binary, in which order they are seen.
+//!
+//! | part | what |
+//! |------|------|
+//! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
+//! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
+//! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
+//! | [`write_grid`] | pictures |
+//!
+//! Everything random here is counter-based: a number is a function of its address (what for, seed,
+//! split, item, round), computed with operations that give the same bits on every platform.
+
+mod amat;
+mod binarization;
+mod error;
+pub mod glyphs;
+mod idx;
+mod images;
+mod locate;
+mod manifest;
+mod order;
+mod png;
+mod stream;
+#[cfg(test)]
+mod test_support;
+
+pub use binarization::Binarization;
+pub use error::{DataError, Missing};
+pub use images::{DataConfig, ImageSet, Images, Split};
+pub use manifest::{Items, Manifest, ManifestFile, catalogue};
+pub use order::Order;
+pub use png::write_grid;

@@ -1,0 +1,27 @@
+//! What several tests of this module need.
+
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The folder of real data sets, if it has this one; says so if not, past the test harness, which
+/// would swallow what a passing test prints.
+pub(super) fn real_data(set: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("UNBIASED_DATA").map(PathBuf::from);
+    let folder = folder.filter(|folder| folder.join(set).is_dir());
+    if folder.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: needs the data set `{set}`; set UNBIASED_DATA to the folder that holds it"
+        );
+    }
+    folder
+}
