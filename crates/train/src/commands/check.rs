@@ -1,0 +1,212 @@
+//! `unbiased check`: did a run reach the figures its configuration promises?
+
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+use crate::cli::CheckArgs;
+use crate::config::{Expect, RunConfig};
+use crate::error::Failure;
+use crate::progress::number;
+use crate::run_dir::stored_config;
+use crate::summary::{Status, Summary};
+use crate::{data::Split, out};
+
+/// How a run compares with one promise.
+#[derive(Debug, Clone, PartialEq)]
+enum Verdict {
+    Met,
+    Missed,
+    /// With the reason.
+    NotComparable(String),
+}
+
+/// Compares every run with its `[[expect]]` entries.
+///
+/// # Errors
+/// A figure was missed, or a run cannot be read.
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let mut missed = 0;
+    for run in args.runs.iter().flat_map(|path| runs_in(path)) {
+        let (_, config) = stored_config(&run)?;
+        let summary = Summary::read(&run)?;
+        if config.expect.is_empty() {
+            let name = &config.run.config;
+            out::result(format_args!("{}: `{name}` promises no figure", run.display()))?;
+        }
+        for expect in &config.expect {
+            let (verdict, value) = judge(expect, &config, &summary);
+            missed += usize::from(verdict == Verdict::Missed);
+            out::result(format_args!("{}: {}", run.display(), line(expect, &verdict, value)))?;
+        }
+    }
+    if missed > 0 {
+        let figures = if missed == 1 { "figure was" } else { "figures were" };
+        return Err(Failure::Failed(anyhow::anyhow!("{missed} {figures} missed")));
+    }
+    Ok(())
+}
+
+/// The folder itself, or the runs inside it when it is one of several seeds.
+fn runs_in(path: &Path) -> Vec<PathBuf> {
+    if !path.join("config.toml").exists()
+        && let Ok(entries) = std::fs::read_dir(path)
+    {
+        let mut runs: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.join("config.toml").exists())
+            .collect();
+        if !runs.is_empty() {
+            runs.sort();
+            return runs;
+        }
+    }
+    vec![path.to_owned()]
+}
+
+fn judge(expect: &Expect, config: &RunConfig, summary: &Summary) -> (Verdict, Option<f64>) {
+    let split = expect.split.unwrap_or(Split::Train).to_string();
+    let value = summary
+        .last
+        .get(&split)
+        .and_then(|figures| figures.get(&expect.metric))
+        .map(|at| at.value);
+    let verdict = match (obstacle(expect, config, summary), value) {
+        (Some(reason), _) => Verdict::NotComparable(reason),
+        (None, None) => {
+            Verdict::NotComparable(format!("it has no finite `{}` on {split}", expect.metric))
+        }
+        (None, Some(value)) => {
+            let above = expect.at_most.is_some_and(|bound| value > bound);
+            let below = expect.at_least.is_some_and(|bound| value < bound);
+            if above || below {
+                Verdict::Missed
+            } else {
+                Verdict::Met
+            }
+        }
+    };
+    (verdict, value)
+}
+
+/// Why the promise says nothing about this run.
+fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<String> {
+    for (key, wanted) in &expect.when {
+        let actual = if key == "device" {
+            Some(Value::from(summary.device.clone()))
+        } else {
+            look_up(config, key)
+        };
+        if actual.as_ref() != Some(wanted) {
+            let actual = actual.map_or_else(|| "not set".to_owned(), |value| value.to_string());
+            return Some(format!("it holds for {key} = {wanted}, here it is {actual}"));
+        }
+    }
+    if config.run.smoke {
+        return Some("a smoke run".to_owned());
+    }
+    let overridden = config.run.overrides.iter().find(|change| {
+        let key = change.split('=').next().unwrap_or_default();
+        !expect.when.contains_key(key)
+    });
+    if let Some(change) = overridden {
+        return Some(format!("overridden: {change}"));
+    }
+    if summary.status != Status::Done {
+        let (done, planned) = (summary.steps, summary.steps_planned);
+        return Some(format!("not finished: step {done} of {planned}"));
+    }
+    None
+}
+
+/// The value at a dotted key of the system's sections.
+fn look_up(config: &RunConfig, key: &str) -> Option<Value> {
+    let mut parts = key.split('.');
+    let mut value = config.system.get(parts.next()?)?;
+    for part in parts {
+        value = value.get(part)?;
+    }
+    Some(value.clone())
+}
+
+fn line(expect: &Expect, verdict: &Verdict, value: Option<f64>) -> String {
+    let split = expect.split.unwrap_or(Split::Train);
+    let mut words = vec![match verdict {
+        Verdict::Met => "met".to_owned(),
+        Verdict::Missed => "MISSED".to_owned(),
+        Verdict::NotComparable(reason) => format!("not comparable ({reason})"),
+    }];
+    words.push(format!("{split} {}", expect.metric));
+    words.extend(value.map(|value| format!("= {}", number(value))));
+    words.extend(expect.at_most.map(|bound| format!("(at most {bound})")));
+    words.extend(expect.at_least.map(|bound| format!("(at least {bound})")));
+    words.extend(expect.paper.map(|paper| format!("(paper: {paper})")));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Origin;
+    use crate::systems;
+
+    fn run(value: f64) -> (RunConfig, Summary) {
+        let entry = systems::find("toy").unwrap();
+        let origin = Origin {
+            system: "toy".to_owned(),
+            ..Origin::default()
+        };
+        let config = RunConfig::resolve(entry, "", origin, &[]).unwrap();
+        let mut summary = Summary::new(&config, "flex", String::new(), String::new());
+        summary.status = Status::Done;
+        summary.take(Split::Train, 10, false, [("loss", value)].into_iter());
+        (config, summary)
+    }
+
+    fn expect() -> Expect {
+        Expect {
+            metric: "loss".to_owned(),
+            at_most: Some(0.5),
+            at_least: Some(0.25),
+            ..Expect::default()
+        }
+    }
+
+    #[test]
+    fn bounds_are_closed_on_both_sides() {
+        for (value, verdict) in [
+            (0.25, Verdict::Met),
+            (0.5, Verdict::Met),
+            (0.51, Verdict::Missed),
+            (0.24, Verdict::Missed),
+        ] {
+            let (config, summary) = run(value);
+            assert_eq!(judge(&expect(), &config, &summary), (verdict, Some(value)));
+        }
+    }
+
+    #[test]
+    fn runs_under_other_conditions_are_not_compared() {
+        let excused = |config: &RunConfig, summary: &Summary, expect: &Expect| {
+            matches!(judge(expect, config, summary).0, Verdict::NotComparable(_))
+        };
+        let (mut config, mut summary) = run(9.0);
+        let mut on_device = expect();
+        on_device.when.insert("device".to_owned(), "wgpu".into());
+        assert!(excused(&config, &summary, &on_device));
+        on_device.when.insert("device".to_owned(), "flex".into());
+        assert!(!excused(&config, &summary, &on_device));
+
+        config.run.overrides = vec!["optimizer.lr=0.1".to_owned()];
+        assert!(excused(&config, &summary, &expect()));
+        config.run.overrides.clear();
+        config.run.smoke = true;
+        assert!(excused(&config, &summary, &expect()));
+        config.run.smoke = false;
+        summary.status = Status::Interrupted;
+        assert!(excused(&config, &summary, &expect()));
+        summary.last.clear();
+        summary.status = Status::Done;
+        assert!(excused(&config, &summary, &expect()));
+    }
+}

@@ -1,0 +1,30 @@
+//! Ctrl-C and SIGTERM: the first asks the loop to stop after its step, the second ends the process at once.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::INTERRUPTED;
+use crate::out;
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+static INSTALLED: Once = Once::new();
+
+/// Takes over the signals; later calls do nothing.
+pub fn install() {
+    INSTALLED.call_once(|| {
+        let installed = ctrlc::set_handler(|| {
+            if REQUESTED.swap(true, Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            out::note("stopping after this step; once more to stop at once");
+        });
+        if let Err(error) = installed {
+            out::note(format_args!("Ctrl-C will not write a checkpoint: {error}"));
+        }
+    });
+}
+
+/// Whether the user has asked to stop.
+pub fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}

@@ -1,0 +1,319 @@
+//! Optimizers whose state is kept by parameter path, in order, so that equal runs leave equal checkpoints.
+//!
+//! See [`crate::bundle`] for why the framework's own book-keeping will not do.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::{DynOptimizer, DynState, GradientsParams, StateSink, StateSource};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use unbiased_kernels::{FusedAdam, FusedAdamConfig};
+
+use crate::bundle::Bundle;
+use crate::config::ConfigError;
+
+/// The update rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OptimizerKind {
+    /// Adam (Kingma & Ba, 2015).
+    #[default]
+    Adam,
+}
+
+/// The `[optimizer]` section. The defaults are those of the Adam paper, epsilon included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Update rule.
+    pub kind: OptimizerKind,
+    /// Learning rate of the model.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    pub beta_2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Learning rate of the estimator's own parameters; that of the model when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimator_lr: Option<f64>,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Adam,
+            lr: 1e-3,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            estimator_lr: None,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Refuses rates and decays out of range.
+    ///
+    /// # Errors
+    /// The first such value.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rates = [
+            ("optimizer.lr", self.lr),
+            ("optimizer.estimator_lr", self.estimator_lr()),
+            ("optimizer.epsilon", self.epsilon),
+        ];
+        for (key, value) in rates {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(ConfigError::value(key, value, "a number above 0"));
+            }
+        }
+        for (key, value) in [
+            ("optimizer.beta_1", self.beta_1),
+            ("optimizer.beta_2", self.beta_2),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return Err(ConfigError::value(key, value, "a number from 0 up to, not including, 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rate for the estimator's own parameters.
+    #[must_use]
+    pub fn estimator_lr(&self) -> f64 {
+        self.estimator_lr.unwrap_or(self.lr)
+    }
+
+    /// The optimizer of the model's parameters.
+    #[must_use]
+    pub fn for_model(&self) -> Optimizer {
+        Optimizer::new(self.adam(), self.lr)
+    }
+
+    /// The optimizer of the estimator's parameters.
+    #[must_use]
+    pub fn for_estimator(&self) -> Optimizer {
+        Optimizer::new(self.adam(), self.estimator_lr())
+    }
+
+    fn adam(&self) -> FusedAdam {
+        FusedAdamConfig {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+        }
+        .build()
+    }
+}
+
+/// Updates the parameters of one module.
+pub struct Optimizer {
+    rule: Box<dyn DynOptimizer>,
+    lr: f64,
+    states: BTreeMap<String, DynState>,
+}
+
+impl std::fmt::Debug for Optimizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Optimizer")
+            .field("lr", &self.lr)
+            .field("parameters", &self.states.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Optimizer {
+    /// An optimizer that follows `rule` at the rate `lr`.
+    pub fn new(rule: impl DynOptimizer + 'static, lr: f64) -> Self {
+        Self {
+            rule: Box::new(rule),
+            lr,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// The learning rate, for schedules.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Updates every parameter that has a gradient.
+    pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams) -> M {
+        module.map(&mut Update {
+            path: Vec::new(),
+            optimizer: self,
+            grads,
+        })
+    }
+
+    /// The moments and counters of every parameter.
+    #[must_use]
+    pub fn to_bundle(&self) -> Bundle {
+        let mut bundle = Bundle::new();
+        for (path, state) in &self.states {
+            let mut sink = StateSink::default();
+            self.rule.state_flatten(path, state, &mut sink);
+            bundle.put_number(format!("{path}{RANK}"), state.rank());
+            for (name, data) in sink.tensors {
+                bundle.put_tensor(name, data);
+            }
+            for (name, scalar) in sink.scalars {
+                bundle.put_number(name, scalar);
+            }
+        }
+        bundle
+    }
+
+    /// Takes up what [`Self::to_bundle`] gave, on `device`.
+    ///
+    /// # Errors
+    /// A state that is incomplete.
+    pub fn load(&mut self, bundle: Bundle, device: &Device) -> anyhow::Result<()> {
+        let (tensors, scalars) = bundle.into_parts();
+        let ranks: Vec<(String, usize)> = scalars
+            .iter()
+            .filter_map(|(name, &rank)| {
+                let path = name.strip_suffix(RANK)?;
+                Some((path.to_owned(), usize::try_from(rank).ok()?))
+            })
+            .collect();
+        let mut source = StateSource::new(scalars);
+        for (name, data) in tensors {
+            source.insert_tensor(name, data);
+        }
+        let device = device.clone().without_autodiff();
+        self.states.clear();
+        for (path, rank) in ranks {
+            anyhow::ensure!(rank <= 8, "the optimizer state of `{path}` has rank {rank}");
+            let state = self
+                .rule
+                .state_unflatten(rank, &path, &mut source, &device)
+                .ok_or_else(|| anyhow::anyhow!("the optimizer state of `{path}` is incomplete"))?;
+            self.states.insert(path, state);
+        }
+        Ok(())
+    }
+}
+
+/// Ends the name of the number that holds the rank of a parameter; no field of a state is called so.
+const RANK: &str = ".rank";
+
+struct Update<'a> {
+    path: Vec<String>,
+    optimizer: &'a mut Optimizer,
+    grads: GradientsParams,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(grad) = self.grads.remove::<D>(param.id) else {
+            return param;
+        };
+        let (id, tensor, mapper) = param.consume();
+        let requires_grad = tensor.is_require_grad();
+        let path = self.path.join(".");
+        let state = self.optimizer.states.remove(&path);
+        let (updated, state) = self.optimizer.rule.step_dyn(
+            D,
+            self.optimizer.lr,
+            tensor.inner().into_bridge(),
+            grad.into_bridge(),
+            state,
+        );
+        if let Some(state) = state {
+            self.optimizer.states.insert(path, state);
+        }
+        let updated = Tensor::<D>::from_bridge(updated).autodiff();
+        Param::from_mapped_value(id, updated.set_require_grad(requires_grad), mapper)
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::ModuleOptimizer;
+
+    fn model() -> Linear {
+        let device = Device::flex().autodiff();
+        unbiased_models::initialise(LinearConfig::new(2, 2).init(&device), 7)
+    }
+
+    fn grads(model: &Linear, scale: f32) -> GradientsParams {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<2>::from_data([[0.5_f32, -1.0], [2.0, 0.25]], &device);
+        let loss = (model.forward(x).square() * scale).sum();
+        GradientsParams::from_grads(loss.backward(), model)
+    }
+
+    fn bits(model: &Linear) -> Vec<f32> {
+        model.weight.val().into_data().try_to_vec().unwrap()
+    }
+
+    /// Same rule, other book-keeping: the updates must agree with the framework's to the last bit.
+    #[test]
+    fn steps_equal_those_of_the_framework() {
+        let config = OptimizerConfig::default();
+        let (mut ours, mut theirs) = (model(), model());
+        let mut optimizer = config.for_model();
+        let mut reference = ModuleOptimizer::from(config.adam());
+        for step in 1..=5_u8 {
+            let g = grads(&ours, f32::from(step));
+            ours = optimizer.step(ours, g);
+            let g = grads(&theirs, f32::from(step));
+            theirs = reference.step(config.lr, theirs, g);
+        }
+        assert_eq!(bits(&ours), bits(&theirs));
+    }
+
+    #[test]
+    fn a_restored_optimizer_goes_on_as_if_nothing_had_happened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("optimizer.bpk");
+        let config = OptimizerConfig::default();
+        let (mut net, mut optimizer) = (model(), config.for_model());
+        for scale in [1.0, 0.1] {
+            let g = grads(&net, scale);
+            net = optimizer.step(net, g);
+        }
+        optimizer.to_bundle().write(&path).unwrap();
+        let mut restored = config.for_model();
+        let device = Device::flex();
+        restored.load(Bundle::read(&path).unwrap(), &device).unwrap();
+        let g = grads(&net, 2.0);
+        let straight = optimizer.step(net.clone(), g);
+        let g = grads(&net, 2.0);
+        let resumed = restored.step(net.clone(), g);
+        assert_eq!(bits(&straight), bits(&resumed));
+        let g = grads(&net, 2.0);
+        let fresh = config.for_model().step(net, g);
+        assert_ne!(bits(&straight), bits(&fresh));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        let bad = OptimizerConfig {
+            beta_2: 1.0,
+            ..OptimizerConfig::default()
+        };
+        let message = bad.check().unwrap_err().to_string();
+        assert!(message.starts_with("`optimizer.beta_2`: expected"), "{message}");
+        let bad = OptimizerConfig {
+            lr: f64::NAN,
+            ..OptimizerConfig::default()
+        };
+        assert!(bad.check().is_err());
+    }
+}
