@@ -1,1 +1,15 @@
-//! stub
+//! Models with parts that back-propagation cannot see, one folder per system, each from its paper.
+//!
+//! | system | what | paper |
+//! |---|---|---|
+//! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
+//! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
+//!
+//! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
+//! it. Nothing here reads files or prints.
+
+mod init;
+pub mod sbn;
+pub mod toy;
+
+pub use init::{Init, initialise, initialise_with, lecun_uniform};

@@ -1,0 +1,32 @@
+//! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
+
+mod sbn;
+mod toy;
+
+use crate::system::SystemEntry;
+
+/// Every system, in the order they are listed.
+pub static SYSTEMS: [SystemEntry; 2] = [
+    SystemEntry::new::<sbn::SbnSettings>(
+        "sbn",
+        "belief networks and discrete autoencoders on images",
+        &[
+            ("glyphs", include_str!("../../../../configs/sbn/glyphs.toml")),
+            ("mnist_linear1", include_str!("../../../../configs/sbn/mnist_linear1.toml")),
+        ],
+    ),
+    SystemEntry::new::<toy::ToySettings>(
+    "toy",
+    "one bit, one parameter: the smallest problem with a discrete choice",
+    &[(
+        "relax_t0.499",
+        include_str!("../../../../configs/toy/relax_t0.499.toml"),
+    )],
+    ),
+];
+
+/// The system of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static SystemEntry> {
+    SYSTEMS.iter().find(|entry| entry.name == name)
+}
