@@ -12,21 +12,28 @@
 
 mod amat;
 mod binarization;
+mod config;
 mod error;
 pub mod glyphs;
 mod idx;
+mod image_set;
 mod images;
 mod locate;
 mod manifest;
 mod order;
 mod png;
+mod source;
 mod stream;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod yardsticks;
 
 pub use binarization::Binarization;
+pub use config::{DataConfig, Split};
 pub use error::{DataError, Missing};
-pub use images::{DataConfig, ImageSet, Images, Split};
+pub use image_set::ImageSet;
+pub use images::Images;
 pub use manifest::{Items, Manifest, ManifestFile, catalogue};
 pub use order::Order;
 pub use png::write_grid;

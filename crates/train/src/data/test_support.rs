@@ -1,5 +1,6 @@
 //! What several tests of this module need.
 
+use super::{Binarization, DataConfig};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,4 +25,20 @@ pub(super) fn real_data(set: &str) -> Option<PathBuf> {
         );
     }
     folder
+}
+
+/// The configuration of a set with the same limit for all splits.
+pub(super) fn config(name: &str, binarization: Binarization, limit: Option<usize>) -> DataConfig {
+    DataConfig {
+        name: name.into(),
+        binarization,
+        seed: 0,
+        train_limit: limit,
+        eval_limit: limit,
+    }
+}
+
+/// Pixels as bytes, 1 as 255.
+pub(super) fn bytes(pixels: &[f32]) -> Vec<u8> {
+    pixels.iter().map(|&p| (255.0 * p) as u8).collect()
 }
