@@ -5,7 +5,7 @@
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
-//! | [`write_grid`] | pictures |
+//! | [`png::write_grid`] | pictures |
 //!
 //! Everything random here is counter-based: a number is a function of its address (what for, seed,
 //! split, item, round), computed with operations that give the same bits on every platform.
@@ -21,7 +21,7 @@ mod images;
 mod locate;
 mod manifest;
 mod order;
-mod png;
+pub mod png;
 mod source;
 mod stream;
 #[cfg(test)]
@@ -36,4 +36,3 @@ pub use image_set::ImageSet;
 pub use images::Images;
 pub use manifest::{Items, Manifest, ManifestFile, catalogue};
 pub use order::Order;
-pub use png::write_grid;
