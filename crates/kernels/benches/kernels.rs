@@ -7,7 +7,9 @@ use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
-use unbiased_kernels::{FusedAdamConfig, bernoulli_kl, bernoulli_log_lik, composed, sigmoid, softplus, tanh};
+use unbiased_kernels::{
+    FusedAdamConfig, bernoulli_kl, bernoulli_log_lik, composed, sigmoid, softplus, tanh,
+};
 
 const ROUNDS: usize = 41;
 /// Each measurement repeats the operation until it has touched about this many elements, so that the clock is precise enough.
@@ -20,7 +22,10 @@ fn values(rows: usize, columns: usize, seed: u32) -> TensorData {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1 << 21) as f32 - 4.0
     };
-    TensorData::new((0..rows * columns).map(next).collect::<Vec<f32>>(), [rows, columns])
+    TensorData::new(
+        (0..rows * columns).map(next).collect::<Vec<f32>>(),
+        [rows, columns],
+    )
 }
 
 fn leaf(rows: usize, columns: usize, seed: u32) -> Tensor<2> {
@@ -42,7 +47,10 @@ fn compare(name: &str, elements: usize, mut fused: impl FnMut(), mut composed: i
     for round in 0..ROUNDS + 3 {
         let pair = [time(&mut fused), time(&mut composed)];
         if round >= 3 {
-            times.iter_mut().zip(pair).for_each(|(all, one)| all.push(one));
+            times
+                .iter_mut()
+                .zip(pair)
+                .for_each(|(all, one)| all.push(one));
         }
     }
     let [(fused, fused_min), (composed, composed_min)] = times.map(|mut all| {
@@ -71,14 +79,32 @@ fn main() {
         compare(
             &format!("bernoulli_log_lik {rows}x784 value"),
             rows * 784,
-            || drop(black_box(bernoulli_log_lik(logits.clone().inner(), targets.clone()))),
-            || drop(black_box(composed::bernoulli_log_lik(logits.clone().inner(), targets.clone()))),
+            || {
+                drop(black_box(bernoulli_log_lik(
+                    logits.clone().inner(),
+                    targets.clone(),
+                )))
+            },
+            || {
+                drop(black_box(composed::bernoulli_log_lik(
+                    logits.clone().inner(),
+                    targets.clone(),
+                )))
+            },
         );
         compare(
             &format!("bernoulli_log_lik {rows}x784 both"),
             rows * 784,
-            || drop(black_box(bernoulli_log_lik(logits.clone(), targets.clone()).backward())),
-            || drop(black_box(composed::bernoulli_log_lik(logits.clone(), targets.clone()).backward())),
+            || {
+                drop(black_box(
+                    bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
+                ))
+            },
+            || {
+                drop(black_box(
+                    composed::bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
+                ))
+            },
         );
     }
     for rows in [24, 100, 5000] {
@@ -87,7 +113,11 @@ fn main() {
             &format!("bernoulli_kl {rows}x200 both"),
             rows * 200,
             || drop(black_box(bernoulli_kl(q.clone(), p.clone()).backward())),
-            || drop(black_box(composed::bernoulli_kl(q.clone(), p.clone()).backward())),
+            || {
+                drop(black_box(
+                    composed::bernoulli_kl(q.clone(), p.clone()).backward(),
+                ))
+            },
         );
     }
     for (rows, columns) in [(24, 200), (100, 200), (1000, 1000)] {
@@ -95,29 +125,70 @@ fn main() {
         let size = format!("{rows}x{columns}");
         let elements = rows * columns;
         let v = x.clone().inner();
-        compare(&format!("sigmoid {size} value"), elements, || drop(black_box(sigmoid(v.clone()))), || {
-            drop(black_box(composed::sigmoid(v.clone())));
-        });
-        compare(&format!("sigmoid {size} both"), elements, || both(sigmoid, &x), || both(composed::sigmoid, &x));
-        compare(&format!("tanh {size} value"), elements, || drop(black_box(tanh(v.clone()))), || {
-            drop(black_box(composed::tanh(v.clone())));
-        });
-        compare(&format!("tanh {size} both"), elements, || both(tanh, &x), || both(composed::tanh, &x));
-        compare(&format!("softplus {size} value"), elements, || drop(black_box(softplus(v.clone()))), || {
-            drop(black_box(composed::softplus(v.clone())));
-        });
-        compare(&format!("softplus {size} both"), elements, || both(softplus, &x), || both(composed::softplus, &x));
+        compare(
+            &format!("sigmoid {size} value"),
+            elements,
+            || drop(black_box(sigmoid(v.clone()))),
+            || {
+                drop(black_box(composed::sigmoid(v.clone())));
+            },
+        );
+        compare(
+            &format!("sigmoid {size} both"),
+            elements,
+            || both(sigmoid, &x),
+            || both(composed::sigmoid, &x),
+        );
+        compare(
+            &format!("tanh {size} value"),
+            elements,
+            || drop(black_box(tanh(v.clone()))),
+            || {
+                drop(black_box(composed::tanh(v.clone())));
+            },
+        );
+        compare(
+            &format!("tanh {size} both"),
+            elements,
+            || both(tanh, &x),
+            || both(composed::tanh, &x),
+        );
+        compare(
+            &format!("softplus {size} value"),
+            elements,
+            || drop(black_box(softplus(v.clone()))),
+            || {
+                drop(black_box(composed::softplus(v.clone())));
+            },
+        );
+        compare(
+            &format!("softplus {size} both"),
+            elements,
+            || both(softplus, &x),
+            || both(composed::softplus, &x),
+        );
     }
     for (rows, columns) in [(1, 200), (200, 784), (784, 784), (2000, 2000)] {
         let fused = FusedAdamConfig::default().build();
         let library = AdamConfig::new().with_epsilon(1e-8).build();
         let gradient = plain(rows, columns, 7);
-        let (mut a, mut b) = (Some((plain(rows, columns, 6), None)), Some((plain(rows, columns, 6), None)));
+        let (mut a, mut b) = (
+            Some((plain(rows, columns, 6), None)),
+            Some((plain(rows, columns, 6), None)),
+        );
         compare(
             &format!("adam {rows}x{columns}"),
             rows * columns,
-            || a = a.take().map(|(p, state)| fused.step(1e-3, p, gradient.clone(), state)),
-            || b = b.take().map(|(p, state)| library.step(1e-3, p, gradient.clone(), state)),
+            || {
+                a = a
+                    .take()
+                    .map(|(p, state)| fused.step(1e-3, p, gradient.clone(), state))
+            },
+            || {
+                b = b
+                    .take()
+                    .map(|(p, state)| library.step(1e-3, p, gradient.clone(), state))
+            },
         );
     }
 }

@@ -18,7 +18,11 @@ pub struct FusedAdamConfig {
 
 impl Default for FusedAdamConfig {
     fn default() -> Self {
-        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 }
+        Self {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        }
     }
 }
 
@@ -41,9 +45,16 @@ impl FusedAdamConfig {
     #[must_use]
     pub fn build(&self) -> FusedAdam {
         for (name, beta) in [("beta_1", self.beta_1), ("beta_2", self.beta_2)] {
-            assert!((0.0..1.0).contains(&beta), "FusedAdamConfig: {name} must be in [0, 1), got {beta}");
+            assert!(
+                (0.0..1.0).contains(&beta),
+                "FusedAdamConfig: {name} must be in [0, 1), got {beta}"
+            );
         }
-        assert!(self.epsilon >= 0.0, "FusedAdamConfig: epsilon must not be negative, got {}", self.epsilon);
+        assert!(
+            self.epsilon >= 0.0,
+            "FusedAdamConfig: epsilon must not be negative, got {}",
+            self.epsilon
+        );
         FusedAdam { config: *self }
     }
 }
@@ -53,7 +64,7 @@ impl FusedAdamConfig {
 /// m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,
 /// θ ← θ − lr · m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
 ///
-/// ε stands where the paper and PyTorch have it: outside the root, after the bias correction. (In TensorFlow 1 it is added to √v *before* the
+/// ε stands where the paper and `PyTorch` have it: outside the root, after the bias correction. (In `TensorFlow` 1 it is added to √v *before* the
 /// correction; a value quoted for it, ε', acts like ε = ε' / √(1 − β₂ᵗ) here.) The factors 1 − β and the corrections are computed in double
 /// precision.
 ///
@@ -75,11 +86,16 @@ impl Optimizer for FusedAdam {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let (time, moments) = match state {
-            Some(AdamState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
+            Some(AdamState { momentum }) => {
+                (momentum.time + 1, [momentum.moment_1, momentum.moment_2])
+            }
             None => (1, [gradient.zeros_like(), gradient.zeros_like()]),
         };
         let (parameter, [m, v]) = self.update(lr, time, parameter, gradient, moments);
-        (parameter, Some(AdamState::new(AdaptiveMomentumState::new(time, m, v))))
+        (
+            parameter,
+            Some(AdamState::new(AdaptiveMomentumState::new(time, m, v))),
+        )
     }
 
     fn to_device<const D: usize>(mut state: Self::State<D>, device: &Device) -> Self::State<D> {
@@ -89,6 +105,11 @@ impl Optimizer for FusedAdam {
 }
 
 impl FusedAdam {
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "steps stay far below 2^53; the kernel is single precision"
+    )]
     fn update<const D: usize>(
         &self,
         lr: LearningRate,
@@ -97,12 +118,19 @@ impl FusedAdam {
         gradient: Tensor<D>,
         [m, v]: [Tensor<D>; 2],
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
-        let FusedAdamConfig { beta_1, beta_2, epsilon } = self.config;
+        let FusedAdamConfig {
+            beta_1,
+            beta_2,
+            epsilon,
+        } = self.config;
         let size = lr / (1.0 - beta_1.powf(time as f64));
         let root_correction = 1.0 / (1.0 - beta_2.powf(time as f64)).sqrt();
 
         #[cfg(feature = "flex")]
-        if [&parameter, &gradient, &m, &v].iter().all(|t| flex::takes(t) && !t.is_autodiff()) {
+        if [&parameter, &gradient, &m, &v]
+            .iter()
+            .all(|t| flex::takes(t) && !t.is_autodiff())
+        {
             let step = flex::Step {
                 beta_1: beta_1 as f32,
                 one_minus_beta_1: (1.0 - beta_1) as f32,
@@ -117,7 +145,8 @@ impl FusedAdam {
 
         let m = m * beta_1 + gradient.clone() * (1.0 - beta_1);
         let v = v * beta_2 + gradient.square() * (1.0 - beta_2);
-        let parameter = parameter - m.clone() * size / (v.clone().sqrt() * root_correction + epsilon);
+        let parameter =
+            parameter - m.clone() * size / (v.clone().sqrt() * root_correction + epsilon);
         (parameter, [m, v])
     }
 }

@@ -25,12 +25,16 @@ pub fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// See [`crate::bernoulli_log_lik`].
 #[must_use]
 pub fn bernoulli_log_lik(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    (targets * logits.clone() - softplus(logits)).sum_dim(1).squeeze_dim(1)
+    (targets * logits.clone() - softplus(logits))
+        .sum_dim(1)
+        .squeeze_dim(1)
 }
 
 /// See [`crate::bernoulli_kl`]. The terms cancel: the error is about the largest |logit| times the precision of the float type.
 #[must_use]
 pub fn bernoulli_kl(q_logits: Tensor<2>, p_logits: Tensor<2>) -> Tensor<1> {
     let cross = sigmoid(q_logits.clone()) * (q_logits.clone() - p_logits.clone());
-    (cross + softplus(p_logits) - softplus(q_logits)).sum_dim(1).squeeze_dim(1)
+    (cross + softplus(p_logits) - softplus(q_logits))
+        .sum_dim(1)
+        .squeeze_dim(1)
 }

@@ -35,7 +35,7 @@ pub fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     composed::softplus(x)
 }
 
-/// Log-likelihood of independent Bernoulli variables, per row: Σ_j x_j l_j − softplus(l_j), in nats.
+/// Log-likelihood of independent Bernoulli variables, per row: `Σ_j x_j l_j − softplus(l_j)`, in nats.
 ///
 /// The gradient is x − σ(l) towards the logits and l towards the targets (relaxed targets may be tracked; untracked ones cost nothing).
 /// An infinite logit gives what the formula gives in floating point: NaN where it is an infinite certainty, right or wrong, times 0.
@@ -51,7 +51,12 @@ pub fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// If the shapes do not match.
 #[must_use]
 pub fn bernoulli_log_lik(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    assert_rows_match("bernoulli_log_lik", "targets", logits.dims(), targets.dims());
+    assert_rows_match(
+        "bernoulli_log_lik",
+        "targets",
+        logits.dims(),
+        targets.dims(),
+    );
     #[cfg(feature = "flex")]
     if flex::takes(&logits) && flex::takes(&targets) {
         return flex::row_sum(logits, targets, RowSum::BernoulliLogLik);
@@ -60,7 +65,7 @@ pub fn bernoulli_log_lik(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 }
 
 /// Kullback–Leibler divergence between products of Bernoulli laws given by logits, per row:
-/// KL(q ‖ p) = Σ_j σ(q_j)(q_j − p_j) + softplus(p_j) − softplus(q_j), in nats.
+/// `KL(q ‖ p) = Σ_j σ(q_j)(q_j − p_j) + softplus(p_j) − softplus(q_j)`, in nats.
 ///
 /// The gradient is σ(q)σ(−q)(q − p) towards q and σ(p) − σ(q) towards p.
 ///

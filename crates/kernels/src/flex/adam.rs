@@ -1,7 +1,7 @@
 //! One Adam step in one pass over parameter, gradient and both moments.
 
 use super::isa::{Isa, Task};
-use super::{ADAM_PARALLEL_FROM, GRAIN, scalar::fma};
+use super::{GRAIN, PARALLEL_FROM, scalar::fma};
 use rayon::prelude::*;
 
 /// The numbers of one step, in single precision: see [`crate::FusedAdam`] for the equations.
@@ -20,9 +20,24 @@ pub(crate) struct Step {
 }
 
 /// Updates `parameter` and both moments in place.
-pub(super) fn step(isa: Isa, step: Step, parameter: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
-    let run = |(((parameter, gradient), m), v)| isa.run(Update { step, parameter, gradient, m, v });
-    if parameter.len() < ADAM_PARALLEL_FROM {
+pub(super) fn step(
+    isa: Isa,
+    step: Step,
+    parameter: &mut [f32],
+    gradient: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+) {
+    let run = |(((parameter, gradient), m), v)| {
+        isa.run(Update {
+            step,
+            parameter,
+            gradient,
+            m,
+            v,
+        })
+    };
+    if parameter.len() < PARALLEL_FROM {
         run((((parameter, gradient), m), v));
     } else {
         parameter
@@ -48,7 +63,13 @@ impl Task for Update<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let s = self.step;
-        for (((p, &g), m), v) in self.parameter.iter_mut().zip(self.gradient).zip(self.m).zip(self.v) {
+        for (((p, &g), m), v) in self
+            .parameter
+            .iter_mut()
+            .zip(self.gradient)
+            .zip(self.m)
+            .zip(self.v)
+        {
             *m = fma::<FMA>(s.beta_1, *m, s.one_minus_beta_1 * g);
             *v = fma::<FMA>(s.beta_2, *v, s.one_minus_beta_2 * g * g);
             *p -= s.size * *m / fma::<FMA>(v.sqrt(), s.root_correction, s.epsilon);

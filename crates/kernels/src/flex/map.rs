@@ -93,7 +93,10 @@ fn scale_with<F: Function>(isa: Isa, saved: &[f32], g: &mut [f32]) {
     if g.len() < PARALLEL_FROM {
         run((saved, g));
     } else {
-        saved.par_chunks(GRAIN).zip(g.par_chunks_mut(GRAIN)).for_each(run);
+        saved
+            .par_chunks(GRAIN)
+            .zip(g.par_chunks_mut(GRAIN))
+            .for_each(run);
     }
 }
 

@@ -18,20 +18,23 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor, tensor::FloatTensor};
+use burn::backend::{
+    Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
+    tensor::FloatTensor,
+};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use isa::Isa;
 
-/// From how many elements on the work is split over threads: below it, waking them costs more than it saves (`benches/kernels.rs`).
-const PARALLEL_FROM: usize = 64 * 1024;
-/// The same for Adam, which is bound by memory.
-const ADAM_PARALLEL_FROM: usize = 128 * 1024;
+/// From how many elements on the work is split over threads: about 100 µs of work. Waking them for less costs more than it saves.
+const PARALLEL_FROM: usize = 256 * 1024;
 /// Elements per parallel task. Fixed, so that results do not depend on the number of threads.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = 32 * 1024;
 
 /// Whether the kernels can take this tensor; everything else goes to the composed form.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor.dtype() == DType::F32 && tensor.device() == Device::flex() && tensor.shape().num_elements() > 0
+    tensor.dtype() == DType::F32
+        && tensor.device() == Device::flex()
+        && tensor.shape().num_elements() > 0
 }
 
 pub(crate) fn map<const D: usize>(x: Tensor<D>, map: Map) -> Tensor<D> {
@@ -39,7 +42,11 @@ pub(crate) fn map<const D: usize>(x: Tensor<D>, map: Map) -> Tensor<D> {
 }
 
 pub(crate) fn row_sum(a: Tensor<2>, b: Tensor<2>, row_sum: RowSum) -> Tensor<1> {
-    Tensor::from_dispatch(<Dispatch as Kernels>::row_sum(a.into_dispatch(), b.into_dispatch(), row_sum))
+    Tensor::from_dispatch(<Dispatch as Kernels>::row_sum(
+        a.into_dispatch(),
+        b.into_dispatch(),
+        row_sum,
+    ))
 }
 
 /// One Adam step on plain tensors; returns parameter and moments, updated in place where nothing else holds them.
@@ -50,7 +57,8 @@ pub(crate) fn adam<const D: usize>(
     moments: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
     let [m, v] = moments;
-    let [mut parameter, gradient, mut m, mut v] = [parameter, gradient, m, v].map(|t| contiguous(primitive(t)));
+    let [mut parameter, gradient, mut m, mut v] =
+        [parameter, gradient, m, v].map(|t| contiguous(primitive(t)));
     adam::step(
         Isa::best(),
         step,
@@ -59,11 +67,16 @@ pub(crate) fn adam<const D: usize>(
         m.storage_mut(),
         v.storage_mut(),
     );
-    (Tensor::from_primitive::<Flex>(parameter), [m, v].map(Tensor::from_primitive::<Flex>))
+    (
+        Tensor::from_primitive::<Flex>(parameter),
+        [m, v].map(Tensor::from_primitive::<Flex>),
+    )
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    tensor.try_into_primitive::<Flex>().expect("the caller has checked that the tensor is plain and on Flex")
+    tensor
+        .try_into_primitive::<Flex>()
+        .expect("the caller has checked that the tensor is plain and on Flex")
 }
 
 /// The same values in a buffer of exactly their size and order. A tensor that has one keeps it, and stays its only owner if it was.
@@ -76,7 +89,7 @@ fn tensor(values: Vec<f32>, shape: impl Into<burn::tensor::Shape>) -> FlexTensor
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Kernels: Backend {
+pub(crate) trait Kernels: Backend {
     fn map(x: FloatTensor<Self>, map: Map) -> FloatTensor<Self>;
     fn row_sum(a: FloatTensor<Self>, b: FloatTensor<Self>, row_sum: RowSum) -> FloatTensor<Self>;
 }
@@ -118,7 +131,11 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let ((a, node_a), (b, node_b)) = (a.into_parts(), b.into_parts());
         let (a, b) = (contiguous(a), contiguous(b));
         let out = Flex::row_sum(a.clone(), b.clone(), row_sum);
-        match RowSumGradient.prepare::<C>([node_a, node_b]).compute_bound().stateful() {
+        match RowSumGradient
+            .prepare::<C>([node_a, node_b])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish((a, b, row_sum), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }

@@ -24,7 +24,14 @@ pub(super) fn sums(isa: Isa, row_sum: RowSum, a: &[f32], b: &[f32], out: &mut [f
 }
 
 /// `da[i, j] = g[i]·∂f/∂a`; `da` holds zeros on entry.
-pub(super) fn gradient_a(isa: Isa, row_sum: RowSum, a: &[f32], b: &[f32], g: &[f32], da: &mut [f32]) {
+pub(super) fn gradient_a(
+    isa: Isa,
+    row_sum: RowSum,
+    a: &[f32],
+    b: &[f32],
+    g: &[f32],
+    da: &mut [f32],
+) {
     match row_sum {
         RowSum::BernoulliLogLik => gradient_a_of::<LogLik>(isa, a, b, g, da),
         RowSum::BernoulliKl => gradient_a_of::<Kl>(isa, a, b, g, da),
@@ -32,7 +39,14 @@ pub(super) fn gradient_a(isa: Isa, row_sum: RowSum, a: &[f32], b: &[f32], g: &[f
 }
 
 /// `db[i, j] = g[i]·∂f/∂b`, summed over `i` where `b` has a single row; `db` holds zeros on entry.
-pub(super) fn gradient_b(isa: Isa, row_sum: RowSum, a: &[f32], b: &[f32], g: &[f32], db: &mut [f32]) {
+pub(super) fn gradient_b(
+    isa: Isa,
+    row_sum: RowSum,
+    a: &[f32],
+    b: &[f32],
+    g: &[f32],
+    db: &mut [f32],
+) {
     match row_sum {
         RowSum::BernoulliLogLik => gradient_b_of::<LogLik>(isa, a, b, g, db),
         RowSum::BernoulliKl => gradient_b_of::<Kl>(isa, a, b, g, db),
@@ -84,48 +98,94 @@ fn rows_per_task(width: usize) -> usize {
 
 /// The rows of `b` that belong to the rows of `a` from `start`: all of `b` where it is a single row.
 fn rows_of<'a>(b: &'a [f32], width: usize, start: usize, rows: usize) -> &'a [f32] {
-    if b.len() == width { b } else { &b[start * width..(start + rows) * width] }
+    if b.len() == width {
+        b
+    } else {
+        &b[start * width..(start + rows) * width]
+    }
 }
 
 fn sums_of<F: Function>(isa: Isa, a: &[f32], b: &[f32], out: &mut [f32]) {
     let width = a.len() / out.len();
     if a.len() < PARALLEL_FROM {
-        return isa.run(Sums::<F> { a, b, out, f: PhantomData });
+        return isa.run(Sums::<F> {
+            a,
+            b,
+            out,
+            f: PhantomData,
+        });
     }
     let rows = rows_per_task(width);
-    out.par_chunks_mut(rows).zip(a.par_chunks(rows * width)).enumerate().for_each(|(task, (out, a))| {
-        let b = rows_of(b, width, task * rows, out.len());
-        isa.run(Sums::<F> { a, b, out, f: PhantomData });
-    });
+    out.par_chunks_mut(rows)
+        .zip(a.par_chunks(rows * width))
+        .enumerate()
+        .for_each(|(task, (out, a))| {
+            let b = rows_of(b, width, task * rows, out.len());
+            isa.run(Sums::<F> {
+                a,
+                b,
+                out,
+                f: PhantomData,
+            });
+        });
 }
 
 fn gradient_a_of<F: Function>(isa: Isa, a: &[f32], b: &[f32], g: &[f32], da: &mut [f32]) {
     let width = a.len() / g.len();
     if a.len() < PARALLEL_FROM {
-        return isa.run(GradientA::<F> { a, b, g, da, f: PhantomData });
+        return isa.run(GradientA::<F> {
+            a,
+            b,
+            g,
+            da,
+            f: PhantomData,
+        });
     }
     let rows = rows_per_task(width);
-    da.par_chunks_mut(rows * width).zip(a.par_chunks(rows * width)).zip(g.par_chunks(rows)).enumerate().for_each(
-        |(task, ((da, a), g))| {
+    da.par_chunks_mut(rows * width)
+        .zip(a.par_chunks(rows * width))
+        .zip(g.par_chunks(rows))
+        .enumerate()
+        .for_each(|(task, ((da, a), g))| {
             let b = rows_of(b, width, task * rows, g.len());
-            isa.run(GradientA::<F> { a, b, g, da, f: PhantomData });
-        },
-    );
+            isa.run(GradientA::<F> {
+                a,
+                b,
+                g,
+                da,
+                f: PhantomData,
+            });
+        });
 }
 
 fn gradient_b_of<F: Function>(isa: Isa, a: &[f32], b: &[f32], g: &[f32], db: &mut [f32]) {
     let width = a.len() / g.len();
     if a.len() < PARALLEL_FROM {
-        return isa.run(GradientB::<F> { a, b, g, db, f: PhantomData });
+        return isa.run(GradientB::<F> {
+            a,
+            b,
+            g,
+            db,
+            f: PhantomData,
+        });
     }
     let rows = rows_per_task(width);
-    let tasks = a.par_chunks(rows * width).zip(g.par_chunks(rows)).enumerate();
+    let tasks = a
+        .par_chunks(rows * width)
+        .zip(g.par_chunks(rows))
+        .enumerate();
     if b.len() == width {
         // Every task writes to the same row: one partial row each, added in order.
         let partial: Vec<Vec<f32>> = tasks
             .map(|(_, (a, g))| {
                 let mut db = vec![0.0; width];
-                isa.run(GradientB::<F> { a, b, g, db: &mut db, f: PhantomData });
+                isa.run(GradientB::<F> {
+                    a,
+                    b,
+                    g,
+                    db: &mut db,
+                    f: PhantomData,
+                });
                 db
             })
             .collect();
@@ -135,10 +195,18 @@ fn gradient_b_of<F: Function>(isa: Isa, a: &[f32], b: &[f32], g: &[f32], db: &mu
             }
         }
     } else {
-        tasks.zip(db.par_chunks_mut(rows * width)).for_each(|((task, (a, g)), db)| {
-            let b = rows_of(b, width, task * rows, g.len());
-            isa.run(GradientB::<F> { a, b, g, db, f: PhantomData });
-        });
+        tasks
+            .zip(db.par_chunks_mut(rows * width))
+            .for_each(|((task, (a, g)), db)| {
+                let b = rows_of(b, width, task * rows, g.len());
+                isa.run(GradientB::<F> {
+                    a,
+                    b,
+                    g,
+                    db,
+                    f: PhantomData,
+                });
+            });
     }
 }
 
@@ -197,7 +265,11 @@ impl<F: Function> Task for GradientA<'_, F> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let width = self.a.len() / self.g.len();
-        let rows = self.a.chunks_exact(width).zip(self.g).zip(self.da.chunks_exact_mut(width));
+        let rows = self
+            .a
+            .chunks_exact(width)
+            .zip(self.g)
+            .zip(self.da.chunks_exact_mut(width));
         for (row, ((a, &g), da)) in rows.enumerate() {
             let b = &self.b[(row * width) % self.b.len()..][..width];
             for ((da, &a), &b) in da.iter_mut().zip(a).zip(b) {

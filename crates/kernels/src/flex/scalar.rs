@@ -87,7 +87,11 @@ pub(super) fn bernoulli_kl<const FMA: bool>(q: f32, p: f32) -> f32 {
     let ep = exp_nonpositive::<FMA>(-p.abs());
     let likely = 1.0 / (1.0 + eq);
     let unlikely = eq * likely;
-    let contradicts = if (q < 0.0) == (p < 0.0) { unlikely } else { likely };
+    let contradicts = if (q < 0.0) == (p < 0.0) {
+        unlikely
+    } else {
+        likely
+    };
     contradicts * p.abs() - unlikely * q.abs() + ln_1p_unit::<FMA>(ep) - ln_1p_unit::<FMA>(eq)
 }
 
