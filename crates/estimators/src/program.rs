@@ -345,22 +345,23 @@ impl<'a> Run<'a> {
         let now = self.mark();
         let site = &self.trace.sites[index];
         let (law, params, value) = (site.law.clone(), site.params.clone(), site.value.clone());
-        let prior = prior.expand(params.dims());
         let active = site.active.clone().map(|mask| mask.squeeze_dim::<1>(1));
         let masked = |x: Tensor<1>| match &active {
             Some(active) => x * active.clone(),
             None => x,
         };
+        let shape = params.dims();
+        let every_row = |prior: Tensor<2>| prior.expand(shape);
         let mut terms = Vec::with_capacity(2);
         if let Some(relaxed) = &site.relaxed {
             let relaxation = law.relaxation().expect("drawn as a Concrete variable");
             let y = relaxed.coordinates.clone();
             let log_q = relaxation.log_density(params, relaxed.temperature.clone(), y.clone());
-            let log_p = relaxation.log_density(prior, relaxed.prior_temperature.clone(), y);
+            let log_p = relaxation.log_density(every_row(prior), relaxed.prior_temperature.clone(), y);
             terms.push((log_q - log_p, now));
         } else if self.weighing == Weighing::Sampled {
             terms.push((
-                law.log_prob(params, value.clone()) - law.log_prob(prior, value),
+                law.log_prob(params, value.clone()) - law.log_prob(every_row(prior), value),
                 now,
             ));
         } else if let Some(kl) = immediate
@@ -374,7 +375,7 @@ impl<'a> Run<'a> {
                 Some(entropy) => terms.push((entropy, Mark(index))),
                 None => terms.push((law.log_prob(params.inner(), value.clone()), now)),
             }
-            terms.push((law.log_prob(prior, value).neg(), now));
+            terms.push((law.log_prob(every_row(prior), value).neg(), now));
         }
         let key = site.key.clone();
         for (value, after) in terms {

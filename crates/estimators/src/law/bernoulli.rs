@@ -4,10 +4,8 @@
 //! "REBAR", 2017, appendix, in forms that are stable in f32. Concrete density: Maddison, Mnih & Teh, "The Concrete
 //! Distribution", 2017, appendix B.
 
-use burn::tensor::{
-    Tensor,
-    activation::{sigmoid, softplus},
-};
+use burn::tensor::Tensor;
+use unbiased_kernels::{bernoulli_kl, bernoulli_log_lik, sigmoid, softplus};
 
 use super::{Antithesis, Law, Relaxation, row_sum, scalar};
 use crate::noise::NoiseLaw;
@@ -34,7 +32,7 @@ impl Law for Bernoulli {
     }
 
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
-        row_sum(value * params.clone() - softplus(params, 1.0))
+        bernoulli_log_lik(params, value)
     }
 
     fn score(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
@@ -43,15 +41,12 @@ impl Law for Bernoulli {
 
     fn negative_entropy(&self, params: Tensor<2>) -> Option<Tensor<1>> {
         Some(row_sum(
-            sigmoid(params.clone()) * params.clone() - softplus(params, 1.0),
+            sigmoid(params.clone()) * params.clone() - softplus(params),
         ))
     }
 
     fn kl(&self, params: Tensor<2>, prior: Tensor<2>) -> Option<Tensor<1>> {
-        Some(row_sum(
-            sigmoid(params.clone()) * (params.clone() - prior.clone()) - softplus(params, 1.0)
-                + softplus(prior, 1.0),
-        ))
+        Some(bernoulli_kl(params, prior))
     }
 
     fn support(&self, params: usize, limit: usize) -> Option<Vec<Vec<f64>>> {
@@ -102,7 +97,7 @@ impl Relaxation for Bernoulli {
     fn conditional(&self, params: Tensor<2>, hard: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
         // z~ = +- softplus(+-l + softplus(+-a)), the sign that of the bit and l = logit(v).
         let sign = sign(hard);
-        sign.clone() * softplus(sign.clone() * noise + softplus(sign * params, 1.0), 1.0)
+        sign.clone() * softplus(sign.clone() * noise + softplus(sign * params))
     }
 
     fn pull(&self, _params: Tensor<2>, h: Tensor<2>) -> Tensor<2> {
@@ -137,7 +132,7 @@ impl Relaxation for Bernoulli {
         // y ~ Logistic(a / t, 1 / t): ln p = ln t - t y + a - 2 softplus(a - t y).
         let t = scalar(temperature);
         let residual = params - t.clone() * y;
-        row_sum(t.log() + residual.clone() - softplus(residual, 1.0) * 2.0)
+        row_sum(t.log() + residual.clone() - softplus(residual) * 2.0)
     }
 
     fn coordinates(&self, latent: Tensor<2>, temperature: Tensor<1>) -> Tensor<2> {

@@ -45,7 +45,7 @@ pub trait Law: Debug {
     /// `E[ln p]` in nats (minus the entropy), `[rows]`, where there is a closed form.
     fn negative_entropy(&self, params: Tensor<2>) -> Option<Tensor<1>>;
 
-    /// `KL(params || prior)` in nats, `[rows]`, where there is a closed form.
+    /// `KL(params || prior)` in nats, `[rows]`, where there is a closed form; the prior may have one row for all.
     fn kl(&self, params: Tensor<2>, prior: Tensor<2>) -> Option<Tensor<1>>;
 
     /// Whether [`sample`](Law::sample) is a differentiable function of the parameters whose gradient is the pathwise
