@@ -118,8 +118,8 @@ impl Checkpoints {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         let seal = seal(&manifest)?;
-        let text = serde_json::to_vec_pretty(&Sealed { manifest, seal })
-            .map_err(anyhow::Error::from)?;
+        let text =
+            serde_json::to_vec_pretty(&Sealed { manifest, seal }).map_err(anyhow::Error::from)?;
         files::replace(&folder.join(MANIFEST), &text)?;
         Ok(())
     }
@@ -196,8 +196,10 @@ impl Checkpoints {
 
     fn verify(&self, path: &Path, step: u64) -> anyhow::Result<()> {
         let text = fs::read(path.join(MANIFEST)).context("its manifest cannot be read")?;
-        let Sealed { manifest, seal: read } =
-            serde_json::from_slice(&text).context("its manifest is damaged")?;
+        let Sealed {
+            manifest,
+            seal: read,
+        } = serde_json::from_slice(&text).context("its manifest is damaged")?;
         ensure!(read == seal(&manifest)?, "its manifest is damaged");
         ensure!(
             manifest.format == FORMAT,
@@ -207,7 +209,11 @@ impl Checkpoints {
         if manifest.system != self.system || manifest.settings != self.settings {
             bail!("it belongs to a run with other settings");
         }
-        ensure!(manifest.step == step, "it was written at step {}", manifest.step);
+        ensure!(
+            manifest.step == step,
+            "it was written at step {}",
+            manifest.step
+        );
         let found = entries(path)?;
         for expected in &manifest.files {
             let name = &expected.name;
@@ -229,9 +235,15 @@ impl Checkpoints {
 /// Name, length and digest of every file of a checkpoint but its manifest, by name.
 fn entries(folder: &Path) -> anyhow::Result<Vec<FileEntry>> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
+    {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if name == MANIFEST {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,7 +70,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub device: String,
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Train once for each seed from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
@@ -78,7 +79,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Stop early, after this step, with all schedules unchanged
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     pub until: Option<u64>,
     /// Go on with the run in this folder, under its own configuration
     #[arg(
@@ -158,7 +159,7 @@ pub struct EstimatorsArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub tune_steps: usize,
     /// Seed of the noise
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Print JSON
     #[arg(long)]
@@ -208,6 +209,17 @@ fn systems_help() -> String {
     text
 }
 
+fn dispatch(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::List(args) => commands::list::run(args),
+        Command::Train(args) => commands::train::run(args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::Sample(args) => commands::sample::run(args),
+        Command::Check(args) => commands::check::run(args),
+        Command::Estimators(args) => commands::estimators::run(args),
+    }
+}
+
 /// Parses the command line, does what it says and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -218,15 +230,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let outcome = match &cli.command {
-        Command::List(args) => commands::list::run(args),
-        Command::Train(args) => commands::train::run(args),
-        Command::Eval(args) => commands::eval::run(args),
-        Command::Sample(args) => commands::sample::run(args),
-        Command::Check(args) => commands::check::run(args),
-        Command::Estimators(args) => commands::estimators::run(args),
-    };
-    match outcome {
+    // A panic has printed its message by then; it still is a failure, with the exit code of one.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| dispatch(&cli.command)));
+    match outcome.unwrap_or_else(|_| Err(Failure::Failed(anyhow::anyhow!("the program panicked"))))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match &failure {

@@ -98,8 +98,7 @@ impl MetricsLog {
             let file = OpenOptions::new().append(true).open(&path)?;
             Ok((file, kept.into_iter().map(|(_, record)| record).collect()))
         };
-        let (file, records) =
-            open().with_context(|| format!("cannot open {}", path.display()))?;
+        let (file, records) = open().with_context(|| format!("cannot open {}", path.display()))?;
         Ok((Self { path, file }, records))
     }
 

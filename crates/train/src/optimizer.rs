@@ -76,7 +76,11 @@ impl OptimizerConfig {
             ("optimizer.beta_2", self.beta_2),
         ] {
             if !(0.0..1.0).contains(&value) {
-                return Err(ConfigError::value(key, value, "a number from 0 up to, not including, 1"));
+                return Err(ConfigError::value(
+                    key,
+                    value,
+                    "a number from 0 up to, not including, 1",
+                ));
             }
         }
         Ok(())
@@ -291,7 +295,9 @@ mod tests {
         optimizer.to_bundle().write(&path).unwrap();
         let mut restored = config.for_model();
         let device = Device::flex();
-        restored.load(Bundle::read(&path).unwrap(), &device).unwrap();
+        restored
+            .load(Bundle::read(&path).unwrap(), &device)
+            .unwrap();
         let g = grads(&net, 2.0);
         let straight = optimizer.step(net.clone(), g);
         let g = grads(&net, 2.0);
@@ -309,7 +315,10 @@ mod tests {
             ..OptimizerConfig::default()
         };
         let message = bad.check().unwrap_err().to_string();
-        assert!(message.starts_with("`optimizer.beta_2`: expected"), "{message}");
+        assert!(
+            message.starts_with("`optimizer.beta_2`: expected"),
+            "{message}"
+        );
         let bad = OptimizerConfig {
             lr: f64::NAN,
             ..OptimizerConfig::default()

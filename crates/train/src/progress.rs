@@ -38,7 +38,9 @@ impl Progress {
         }
         let template = "{bar:24} {pos}/{len} steps  {per_sec}  {eta} left  {wide_msg}";
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
-        let bar = ProgressBar::new(steps).with_position(done).with_style(style);
+        let bar = ProgressBar::new(steps)
+            .with_position(done)
+            .with_style(style);
         bar.reset_eta();
         bar.enable_steady_tick(Duration::from_millis(500));
         Self::Bar(bar)

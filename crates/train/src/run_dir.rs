@@ -32,7 +32,7 @@ impl RunDir {
     /// Refuses a folder that is already in use, before anything expensive happens.
     ///
     /// # Errors
-    /// The folder holds a run, or anything else.
+    /// The folder holds a run or anything else, or cannot be read.
     pub fn refuse_occupied(path: &Path) -> Result<(), Failure> {
         let shown = path.display();
         if path.join("config.toml").exists() {
@@ -47,7 +47,7 @@ impl RunDir {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                return Err(Failure::usage(format!(
+                return Err(Failure::Failed(anyhow::anyhow!(
                     "{shown} cannot be used as a run folder ({error}); choose another with --out DIR"
                 )));
             }

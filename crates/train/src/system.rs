@@ -45,7 +45,8 @@ impl Metrics {
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         let offset = self.entries.len();
-        self.losses.extend(other.losses.iter().map(|index| index + offset));
+        self.losses
+            .extend(other.losses.iter().map(|index| index + offset));
         self.entries.extend(other.entries);
         self
     }
@@ -223,10 +224,7 @@ fn resolve<S: Settings>(table: &Table) -> Result<Table, ConfigError> {
     Table::try_from(&settings).map_err(ConfigError::other)
 }
 
-fn build<S: Settings>(
-    table: &Table,
-    context: &BuildContext,
-) -> Result<Box<dyn System>, Failure> {
+fn build<S: Settings>(table: &Table, context: &BuildContext) -> Result<Box<dyn System>, Failure> {
     from_table::<S>(table)?.build(context)
 }
 
@@ -241,7 +239,9 @@ mod tests {
             .figure("grad_ln_variance", f64::NEG_INFINITY);
         assert!(fine.diverged().is_none());
         let bad = fine.loss("kl_nats", f64::NAN);
-        assert!(matches!(bad.diverged(), Some(StepError::Diverged { term, .. }) if term == "kl_nats"));
+        assert!(
+            matches!(bad.diverged(), Some(StepError::Diverged { term, .. }) if term == "kl_nats")
+        );
     }
 
     #[test]

@@ -172,12 +172,7 @@ impl TrainLoop<'_> {
         Ok(())
     }
 
-    fn checkpoint(
-        &mut self,
-        system: &dyn System,
-        step: u64,
-        clock: &Clock,
-    ) -> Result<(), Failure> {
+    fn checkpoint(&mut self, system: &dyn System, step: u64, clock: &Clock) -> Result<(), Failure> {
         // Figures first: a checkpoint vouches for everything up to its step.
         self.log.sync()?;
         let checkpoint = self

@@ -32,17 +32,30 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         let summary = Summary::read(&run)?;
         if config.expect.is_empty() {
             let name = &config.run.config;
-            out::result(format_args!("{}: `{name}` promises no figure", run.display()))?;
+            out::result(format_args!(
+                "{}: `{name}` promises no figure",
+                run.display()
+            ))?;
         }
         for expect in &config.expect {
             let (verdict, value) = judge(expect, &config, &summary);
             missed += usize::from(verdict == Verdict::Missed);
-            out::result(format_args!("{}: {}", run.display(), line(expect, &verdict, value)))?;
+            out::result(format_args!(
+                "{}: {}",
+                run.display(),
+                line(expect, &verdict, value)
+            ))?;
         }
     }
     if missed > 0 {
-        let figures = if missed == 1 { "figure was" } else { "figures were" };
-        return Err(Failure::Failed(anyhow::anyhow!("{missed} {figures} missed")));
+        let figures = if missed == 1 {
+            "figure was"
+        } else {
+            "figures were"
+        };
+        return Err(Failure::Failed(anyhow::anyhow!(
+            "{missed} {figures} missed"
+        )));
     }
     Ok(())
 }
@@ -99,7 +112,9 @@ fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<St
         };
         if actual.as_ref() != Some(wanted) {
             let actual = actual.map_or_else(|| "not set".to_owned(), |value| value.to_string());
-            return Some(format!("it holds for {key} = {wanted}, here it is {actual}"));
+            return Some(format!(
+                "it holds for {key} = {wanted}, here it is {actual}"
+            ));
         }
     }
     if config.run.smoke {

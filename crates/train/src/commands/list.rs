@@ -80,7 +80,15 @@ fn table(items: &[SystemItem]) -> String {
                 ("", config.about.title.clone()),
                 ("paper", config.about.paper.clone()),
                 ("reproduces", config.about.reproduces.clone()),
-                ("expect", config.expect.iter().map(bound).collect::<Vec<_>>().join("; ")),
+                (
+                    "expect",
+                    config
+                        .expect
+                        .iter()
+                        .map(bound)
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                ),
                 ("time", config.about.wall_time.clone()),
                 ("data", config.about.data.clone()),
             ];
@@ -95,7 +103,9 @@ fn table(items: &[SystemItem]) -> String {
 }
 
 fn bound(expect: &Expect) -> String {
-    let mut text = expect.split.map_or_else(String::new, |split| format!("{split} "));
+    let mut text = expect
+        .split
+        .map_or_else(String::new, |split| format!("{split} "));
     text.push_str(&expect.metric);
     if let Some(bound) = expect.at_least {
         let _ = write!(text, " >= {bound}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::cli::TrainArgs;
 use crate::config::{Origin, Override, RunConfig, closest};
 use crate::device::{self, OpenDevice};
@@ -16,7 +16,7 @@ use crate::run_dir::RunDir;
 use crate::summary::{Status, Summary};
 use crate::system::{BuildContext, System, SystemEntry};
 use crate::systems::{self, SYSTEMS};
-use crate::train_loop::TrainLoop;
+use crate::train_loop::{TrainLoop, resume_command};
 use crate::{interrupt, out};
 
 /// Trains what the command line asks for.
@@ -30,7 +30,9 @@ pub fn run(args: &TrainArgs) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
     if args.dry_run {
         device::choose(&args.device)?;
-        return Ok(out::result(plan.config(plan.seeds.start)?.to_toml().trim_end())?);
+        return Ok(out::result(
+            plan.config(plan.seeds.start)?.to_toml().trim_end(),
+        )?);
     }
     if plan.seeds.clone().count() == 1 && args.seeds.is_none() {
         return start(&plan, plan.seeds.start, &plan.single_folder(args), args);
@@ -50,7 +52,10 @@ fn several(plan: &Plan<'_>, args: &TrainArgs) -> Result<(), Failure> {
             Err(failure @ Failure::Interrupted { .. }) => return Err(failure),
             Err(failure) => {
                 out::note(format_args!("seed {seed}: {failure}"));
-                if worst.as_ref().is_none_or(|w| w.exit_code() < failure.exit_code()) {
+                if worst
+                    .as_ref()
+                    .is_none_or(|w| w.exit_code() < failure.exit_code())
+                {
                     worst = Some(failure);
                 }
             }
@@ -185,10 +190,13 @@ fn embedded(entry: &SystemEntry, name: &str) -> Result<&'static str, Failure> {
 
 /// What `--set` and `--estimator` change, in that order.
 fn overrides(args: &TrainArgs) -> Vec<Override> {
-    let estimators = args.estimator.iter().map(|choice| match choice.split_once('=') {
-        Some((site, name)) => Override::new(&format!("estimator.sites.{site}"), name),
-        None => Override::new("estimator.name", choice.as_str()),
-    });
+    let estimators = args
+        .estimator
+        .iter()
+        .map(|choice| match choice.split_once('=') {
+            Some((site, name)) => Override::new(&format!("estimator.sites.{site}"), name),
+            None => Override::new("estimator.name", choice.as_str()),
+        });
     args.set.iter().cloned().chain(estimators).collect()
 }
 
@@ -224,34 +232,39 @@ fn start(plan: &Plan<'_>, seed: u64, folder: &Path, args: &TrainArgs) -> Result<
         config,
         device,
         system,
+        last: None,
     };
     train(ready, until, args.quiet)
 }
 
 fn resume(folder: &Path, args: &TrainArgs) -> Result<(), Failure> {
     let (dir, entry, config) = RunDir::reopen(folder)?;
-    let finished = Summary::read(folder).is_ok_and(|summary| summary.status == Status::Done);
-    if finished && args.until.is_none() {
+    let last = Checkpoints::of(folder, &config).latest(|reason| out::note(reason))?;
+    let done = last.as_ref().map_or(0, |checkpoint| checkpoint.step);
+    let at_end = done == config.schedule.steps && args.until.is_none_or(|until| until == done);
+    if at_end && Summary::read(folder).is_ok_and(|summary| summary.status == Status::Done) {
         out::note(format_args!(
-            "{} is complete: {} steps are done",
-            folder.display(),
-            config.schedule.steps
+            "{} is complete: {done} steps are done",
+            folder.display()
         ));
         return Ok(());
     }
+    let until = if at_end {
+        done
+    } else {
+        check_until(args.until, done, &config)?
+    };
     let device = device::open(&args.device)?;
-    let system = build(entry, &config, &device)?;
+    let mut system = build(entry, &config, &device)?;
+    if let Some(checkpoint) = &last {
+        system.load(&checkpoint.path)?;
+    }
     let ready = Ready {
         dir,
         config,
         device,
         system,
-    };
-    let done = ready.checkpoints().latest(|_| {})?.map_or(0, |checkpoint| checkpoint.step);
-    let until = if args.until.is_none() && done == ready.config.schedule.steps {
-        done
-    } else {
-        check_until(args.until, done, &ready.config)?
+        last,
     };
     train(ready, until, args.quiet)
 }
@@ -275,25 +288,18 @@ struct Ready {
     config: RunConfig,
     device: OpenDevice,
     system: Box<dyn System>,
+    /// The checkpoint that the system comes from; none at the beginning.
+    last: Option<Checkpoint>,
 }
 
-impl Ready {
-    fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::of(self.dir.path(), &self.config)
-    }
-}
-
-/// Goes on from the last good checkpoint, or from the beginning when there is none.
+/// Trains up to step `until`.
 fn train(mut ready: Ready, until: u64, quiet: bool) -> Result<(), Failure> {
     interrupt::install();
-    let checkpoints = ready.checkpoints();
-    let last = checkpoints.latest(|reason| out::note(reason))?;
-    if let Some(checkpoint) = &last {
-        ready.system.load(&checkpoint.path)?;
-    }
-    checkpoints.set_aside_after(last.as_ref().map(|checkpoint| checkpoint.step))?;
-    let done = last.as_ref().map_or(0, |checkpoint| checkpoint.step);
-    let (log, records) = MetricsLog::open(ready.dir.path(), done)?;
+    let folder = ready.dir.path();
+    let checkpoints = Checkpoints::of(folder, &ready.config);
+    checkpoints.set_aside_after(ready.last.as_ref().map(|checkpoint| checkpoint.step))?;
+    let done = ready.last.as_ref().map_or(0, |checkpoint| checkpoint.step);
+    let (log, records) = MetricsLog::open(folder, done)?;
     let command = format!("{} {}", program(), arguments());
     let data = ready.system.data();
     let mut summary = Summary::new(&ready.config, ready.device.name, data, command);
@@ -301,37 +307,39 @@ fn train(mut ready: Ready, until: u64, quiet: bool) -> Result<(), Failure> {
 
     let progress = Progress::new(quiet, done, until);
     let run = &ready.config.run;
-    let shown = ready.dir.path().display();
+    let from = if done > 0 {
+        format!(", from step {done}")
+    } else {
+        String::new()
+    };
     progress.say(&format!(
-        "{}/{} seed {} on {} -> {shown}{}",
+        "{}/{} seed {} on {} -> {}{from}",
         run.system,
         run.config,
         run.seed,
         ready.device.name,
-        if done > 0 {
-            format!(", from step {done}")
-        } else {
-            String::new()
-        }
+        folder.display()
     ));
-    let path = ready.dir.path().to_owned();
     TrainLoop {
         dir: &ready.dir,
         config: &ready.config,
         checkpoints: &checkpoints,
-        last,
+        last: ready.last,
         log,
         summary,
         progress,
     }
     .run(ready.system.as_mut(), until)?;
     if !quiet {
-        let next = if until < ready.config.schedule.steps {
-            format!("stopped at step {until}; go on with {} train --resume", program())
+        let shown = quote(&folder.to_string_lossy());
+        if until < ready.config.schedule.steps {
+            out::note(format_args!(
+                "stopped at step {until}; go on with\n  {}",
+                resume_command(folder)
+            ));
         } else {
-            format!("done; {} check", program())
-        };
-        out::note(format_args!("{next} {}", quote(&path.to_string_lossy())));
+            out::note(format_args!("done; next: {} check {shown}", program()));
+        }
     }
     Ok(())
 }

@@ -103,7 +103,12 @@ impl Display for ConfigError {
                     (true, false) => write!(f, "\n  [{}] has no keys", table.join(".")),
                     (false, true) => write!(f, "\n  the sections are: {}", allowed.join(", ")),
                     (false, false) => {
-                        write!(f, "\n  keys of [{}]: {}", table.join("."), allowed.join(", "))
+                        write!(
+                            f,
+                            "\n  keys of [{}]: {}",
+                            table.join("."),
+                            allowed.join(", ")
+                        )
                     }
                 }
             }

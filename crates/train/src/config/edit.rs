@@ -34,7 +34,11 @@ impl Override {
         let (last, parents) = self.path.split_last().expect("a split is never empty");
         if !sections.contains(&self.path[0]) {
             let path = vec![self.path[0].clone()];
-            return Err(ConfigError::unknown_key(path, &self.value, sections.to_vec()));
+            return Err(ConfigError::unknown_key(
+                path,
+                &self.value,
+                sections.to_vec(),
+            ));
         }
         let mut here = table;
         for (depth, name) in parents.iter().enumerate() {
@@ -74,7 +78,9 @@ impl FromStr for Override {
             .ok_or_else(|| "expected key=value, such as schedule.steps=500".to_owned())?;
         let path: Vec<String> = key.trim().split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) {
-            return Err(format!("`{key}` is not a key; keys look like schedule.steps"));
+            return Err(format!(
+                "`{key}` is not a key; keys look like schedule.steps"
+            ));
         }
         let value = value.trim();
         let value = format!("value = {value}")

@@ -192,8 +192,8 @@ impl RunConfig {
             .and_then(|run| run.get("system"))
             .and_then(Value::as_str)
             .ok_or_else(|| ConfigError::other("it has no `run.system`"))?;
-        let entry =
-            find(name).ok_or_else(|| ConfigError::other(format!("no system is called `{name}`")))?;
+        let entry = find(name)
+            .ok_or_else(|| ConfigError::other(format!("no system is called `{name}`")))?;
         Ok((entry, Self::from_whole(entry, table, None)?))
     }
 
