@@ -202,7 +202,7 @@ fn a_disk_that_is_full_from_the_start_leaves_no_run() {
 #[test]
 fn a_run_that_diverges_says_where_and_keeps_its_last_good_checkpoint() {
     let bench = Bench::new();
-    let line = "train sbn --smoke --quiet --seed 5 --set optimizer.lr=1e38 --out r";
+    let line = "train sbn --smoke --quiet --seed 5 --set optimizer.lr=1e37 --out r";
     bench.run(line).fails(
         3,
         &[
@@ -231,7 +231,7 @@ fn a_run_that_diverges_says_where_and_keeps_its_last_good_checkpoint() {
         last.stderr
     );
     // The worst exit code of several seeds counts.
-    let line = "train sbn --smoke --quiet --seeds 0..2 --set optimizer.lr=1e38 --out s";
+    let line = "train sbn --smoke --quiet --seeds 0..2 --set optimizer.lr=1e37 --out s";
     bench.run(line).fails(3, &["seed 0", "seed 1"]);
 }
 

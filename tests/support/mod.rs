@@ -1,6 +1,10 @@
 //! Runs the real binary in a fresh folder, away from the data and settings of whoever runs the tests.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several test binaries, each of which uses its part"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

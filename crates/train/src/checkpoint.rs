@@ -5,6 +5,7 @@
 //! holds the length and SHA-256 of every file and a seal over itself: truncation, flipped bits and files of
 //! another run are found when it is read, and the checkpoint before it is used.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -263,8 +264,12 @@ fn seal(manifest: &Manifest) -> anyhow::Result<String> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn remove_if_there(folder: &Path) -> std::io::Result<()> {

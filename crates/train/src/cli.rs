@@ -90,7 +90,7 @@ pub struct TrainArgs {
         ]
     )]
     pub resume: Option<PathBuf>,
-    /// Where real data sets lie, besides $UNBIASED_DATA and the user's cache
+    /// Where real data sets lie, besides `$UNBIASED_DATA` and the user's cache
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Make it a trial of a few seconds: apply the configuration's [smoke] table

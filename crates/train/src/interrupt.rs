@@ -10,6 +10,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALLED: Once = Once::new();
 
 /// Takes over the signals; later calls do nothing.
+#[expect(clippy::exit, reason = "a user who asks twice wants no clean end")]
 pub fn install() {
     INSTALLED.call_once(|| {
         let installed = ctrlc::set_handler(|| {

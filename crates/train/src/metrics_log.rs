@@ -93,7 +93,11 @@ impl MetricsLog {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
                 Err(error) => return Err(error.into()),
             };
-            let text: String = kept.iter().map(|(line, _)| format!("{line}\n")).collect();
+            let mut text = String::new();
+            for (line, _) in &kept {
+                text.push_str(line);
+                text.push('\n');
+            }
             crate::files::replace(&path, text.as_bytes())?;
             let file = OpenOptions::new().append(true).open(&path)?;
             Ok((file, kept.into_iter().map(|(_, record)| record).collect()))

@@ -132,13 +132,12 @@ pub fn stored_config(path: &Path) -> Result<(&'static SystemEntry, RunConfig), F
 fn lock(path: &Path) -> Result<File, Failure> {
     let file = path.join(".lock");
     let handle = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
-    match handle.try_lock() {
-        Ok(()) => Ok(handle),
-        Err(TryLockError::WouldBlock) => Err(Failure::usage(format!(
+    if let Err(TryLockError::WouldBlock) = handle.try_lock() {
+        return Err(Failure::usage(format!(
             "another process is writing to {}; wait for it, or choose another folder with --out DIR",
             path.display()
-        ))),
-        // Some network file systems cannot lock; that alone is no reason not to train there.
-        Err(TryLockError::Error(_)) => Ok(handle),
+        )));
     }
+    // Some network file systems cannot lock; that alone is no reason not to train there.
+    Ok(handle)
 }

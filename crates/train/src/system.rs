@@ -175,6 +175,12 @@ pub trait Settings: Serialize + DeserializeOwned {
     fn build(self, context: &BuildContext) -> Result<Box<dyn System>, Failure>;
 }
 
+/// Name and text of a configuration that is part of the program.
+pub type EmbeddedConfig = (&'static str, &'static str);
+
+/// Builds a system from its resolved sections.
+pub type Build = fn(&Table, &BuildContext) -> Result<Box<dyn System>, Failure>;
+
 /// A system as the program knows it.
 #[derive(Debug)]
 pub struct SystemEntry {
@@ -185,19 +191,20 @@ pub struct SystemEntry {
     /// The configuration of a bare `train <name>`; it needs no download.
     pub default_config: &'static str,
     /// Name and text of each embedded configuration.
-    pub configs: &'static [(&'static str, &'static str)],
+    pub configs: &'static [EmbeddedConfig],
     /// Checks the system's sections and fills in every default.
     pub resolve: fn(&Table) -> Result<Table, ConfigError>,
     /// Builds the system from its resolved sections.
-    pub build: fn(&Table, &BuildContext) -> Result<Box<dyn System>, Failure>,
+    pub build: Build,
 }
 
 impl SystemEntry {
-    /// Registers a system whose settings are `S`.
+    /// Registers a system whose settings are `S`; the first configuration is the default one.
+    #[must_use]
     pub const fn new<S: Settings>(
         name: &'static str,
         summary: &'static str,
-        configs: &'static [(&'static str, &'static str)],
+        configs: &'static [EmbeddedConfig],
     ) -> Self {
         Self {
             name,

@@ -132,6 +132,7 @@ impl Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// The candidate a mistyped name most likely stands for.
+#[must_use]
 pub fn closest<'a>(given: &str, candidates: &'a [String]) -> Option<&'a str> {
     candidates
         .iter()
