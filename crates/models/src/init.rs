@@ -102,7 +102,9 @@ fn draw(law: Init, key: u64, index: u64) -> f64 {
 
 /// A number strictly between 0 and 1 that depends on its address and on nothing else.
 pub(crate) fn uniform(key: u64, address: &[u64]) -> f64 {
-    let bits = address.iter().fold(mix(key), |hash, &part| mix(hash ^ part));
+    let bits = address
+        .iter()
+        .fold(mix(key), |hash, &part| mix(hash ^ part));
     ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
 
@@ -147,7 +149,10 @@ mod tests {
         let mean = w.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
         let variance = w.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n;
         assert!(mean.abs() < 5.0 * 0.0008, "{mean}");
-        assert!((variance - 0.01 / 3.0).abs() < 5.0 * 0.000_042_1, "{variance}");
+        assert!(
+            (variance - 0.01 / 3.0).abs() < 5.0 * 0.000_042_1,
+            "{variance}"
+        );
         assert!(w.iter().all(|x| x.abs() <= 0.1));
     }
 

@@ -97,7 +97,9 @@ impl<M: Module> Learner<M> {
     /// A file that cannot be written, or a parameter that is not finite.
     pub fn save(&self, dir: &Path) -> Result<(), StepError> {
         Bundle::of_module(self.model()).write(&dir.join("model.bpk"))?;
-        self.optimizer.to_bundle().write(&dir.join("optimizer.bpk"))?;
+        self.optimizer
+            .to_bundle()
+            .write(&dir.join("optimizer.bpk"))?;
         Bundle::of_module(&self.estimator.owned()).write(&dir.join("estimator.bpk"))?;
         self.estimator_optimizer
             .to_bundle()

@@ -87,15 +87,17 @@ impl SbnConfig {
     /// # Errors
     /// The first setting out of range.
     pub fn check(&self) -> Result<(), SbnConfigError> {
-        let error = |key, expected, got: String| {
-            Err(SbnConfigError { key, expected, got })
-        };
+        let error = |key, expected, got: String| Err(SbnConfigError { key, expected, got });
         if !(1..=8).contains(&self.layers.len()) || self.layers.contains(&0) {
             let got = format!("{:?}", self.layers);
             return error("layers", "1 to 8 layers, each of at least 1", got);
         }
         if self.hidden.contains(&0) {
-            return error("hidden", "widths of at least 1", format!("{:?}", self.hidden));
+            return error(
+                "hidden",
+                "widths of at least 1",
+                format!("{:?}", self.hidden),
+            );
         }
         if self.latent == Latent::Categorical && self.classes < 2 {
             return error("classes", "at least 2", self.classes.to_string());

@@ -75,10 +75,9 @@ impl Program for SbnProgram<'_> {
             let mut site = Site::new(params);
             site = match choices.last() {
                 None => site.context(context.clone()),
-                Some(below) => site.context(Tensor::cat(
-                    vec![context.clone(), below.hard.clone()],
-                    1,
-                )),
+                Some(below) => {
+                    site.context(Tensor::cat(vec![context.clone(), below.hard.clone()], 1))
+                }
             };
             if latent_prior && layer == top {
                 site = site.prior(model.prior.val());
@@ -95,7 +94,10 @@ impl Program for SbnProgram<'_> {
         }
         let source = if latent_prior { 0 } else { top };
         let pixels = model.downwards[0].forward(model.centred(choices[source].value.clone()));
-        run.log_lik("pixels", bernoulli_log_lik(pixels, run.rows(self.targets.clone())));
+        run.log_lik(
+            "pixels",
+            bernoulli_log_lik(pixels, run.rows(self.targets.clone())),
+        );
     }
 
     fn frozen(&self) -> Box<dyn Program + '_> {

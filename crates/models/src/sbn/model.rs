@@ -90,16 +90,18 @@ impl Sbn {
             below = config.value_width(n);
         }
         let top = config.layers[config.layers.len() - 1];
-        let downwards = match config.task {
-            Task::LowerHalf => vec![stack(config.value_width(top), outputs.len())],
-            Task::Density => {
-                let mut downwards = vec![stack(config.value_width(config.layers[0]), outputs.len())];
-                downwards.extend(config.layers.windows(2).map(|pair| {
-                    stack(config.value_width(pair[1]), config.param_width(pair[0]))
-                }));
-                downwards
-            }
-        };
+        let downwards =
+            match config.task {
+                Task::LowerHalf => vec![stack(config.value_width(top), outputs.len())],
+                Task::Density => {
+                    let mut downwards =
+                        vec![stack(config.value_width(config.layers[0]), outputs.len())];
+                    downwards.extend(config.layers.windows(2).map(|pair| {
+                        stack(config.value_width(pair[1]), config.param_width(pair[0]))
+                    }));
+                    downwards
+                }
+            };
         let prior = Tensor::zeros([1, config.param_width(top)], device);
         let learned = config.prior == Prior::Learned && config.task == Task::Density;
         let model = Self {
@@ -113,7 +115,10 @@ impl Sbn {
         model.prior = model.prior.set_require_grad(learned);
         let data = TensorData::new(inputs.to_vec(), [1, inputs.len()]);
         model.mean = Param::from_tensor(Tensor::from_data(data, device)).set_require_grad(false);
-        let logits = outputs.iter().map(|p| p.clamp(0.001, 0.999)).map(|p| (p / (1.0 - p)).ln());
+        let logits = outputs
+            .iter()
+            .map(|p| p.clamp(0.001, 0.999))
+            .map(|p| (p / (1.0 - p)).ln());
         model.downwards[0].set_output_bias(logits.collect(), device);
         model
     }
@@ -158,7 +163,11 @@ impl Sbn {
     /// In structured prediction, where there is nothing to start from.
     #[must_use]
     pub fn sample(&self, n: usize, noise: &Noise) -> Tensor<2> {
-        assert_eq!(self.config.task, Task::Density, "structured prediction starts from data");
+        assert_eq!(
+            self.config.task,
+            Task::Density,
+            "structured prediction starts from data"
+        );
         let model = self.valid();
         let prior = model.prior.val();
         let mut params = prior.clone().expand([n, prior.dims()[1]]);

@@ -75,18 +75,24 @@ impl Settings for SbnSettings {
         self.model
             .check()
             .map_err(|e| ConfigError::value(&format!("model.{}", e.key), e.got, e.expected))?;
-        self.estimator
-            .validate()
-            .map_err(ConfigError::other)?;
+        self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()?;
         if self.training.batch == 0 {
             return Err(ConfigError::value("training.batch", 0, "at least 1"));
         }
         if self.evaluation.bounds.contains(&0) {
-            return Err(ConfigError::value("evaluation.bounds", 0, "at least 1 sample"));
+            return Err(ConfigError::value(
+                "evaluation.bounds",
+                0,
+                "at least 1 sample",
+            ));
         }
         if self.evaluation.bound_images == Some(0) {
-            return Err(ConfigError::value("evaluation.bound_images", 0, "at least 1"));
+            return Err(ConfigError::value(
+                "evaluation.bound_images",
+                0,
+                "at least 1",
+            ));
         }
         Ok(())
     }
@@ -161,7 +167,13 @@ impl System for SbnTraining {
         let per_epoch = self.order.steps_per_epoch();
         let index = step - 1;
         let batch = self.order.batch(index);
-        let images = upload(&self.images, Split::Train, &batch, index / per_epoch, &self.device);
+        let images = upload(
+            &self.images,
+            Split::Train,
+            &batch,
+            index / per_epoch,
+            &self.device,
+        );
         let (model, estimator) = self.learner.parts();
         let program = SbnProgram::new(model, images);
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
@@ -212,7 +224,11 @@ impl System for SbnTraining {
         };
         if self.settings.model.task == Task::Density {
             let samples = model.sample(n, &noise);
-            write("samples", &host(samples)?, (n as f64).sqrt().ceil() as usize)?;
+            write(
+                "samples",
+                &host(samples)?,
+                (n as f64).sqrt().ceil() as usize,
+            )?;
         }
         // Each image beside what the model makes of one draw of its latents.
         let shown = n.min(self.images.valid.len());
@@ -248,10 +264,14 @@ impl System for SbnTraining {
     fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
         self.learner.load(dir)?;
         let averages = Bundle::read(&dir.join("averages.bpk"))?;
-        let counts = [averages.number("epoch_count")?, averages.number("recent_count")?];
+        let counts = [
+            averages.number("epoch_count")?,
+            averages.number("recent_count")?,
+        ];
         let (mut tensors, _) = averages.into_parts();
-        for ((name, average), count) in
-            [("epoch", &mut self.epoch), ("recent", &mut self.recent)].into_iter().zip(counts)
+        for ((name, average), count) in [("epoch", &mut self.epoch), ("recent", &mut self.recent)]
+            .into_iter()
+            .zip(counts)
         {
             let data = tensors
                 .remove(name)
@@ -304,8 +324,14 @@ impl SbnTraining {
             for start in (0..samples).step_by(copies) {
                 let copies = copies.min(samples - start);
                 let noise = Noise::new(EVALUATION_SEED, bound_step(chunk, start));
-                let trace =
-                    execute(&program, copies, copies, Weighing::Sampled, &exact_draw, &noise);
+                let trace = execute(
+                    &program,
+                    copies,
+                    copies,
+                    Weighing::Sampled,
+                    &exact_draw,
+                    &noise,
+                );
                 let costs = trace.cost().into_data_as::<f32>().try_to_vec::<f32>()?;
                 for (row, cost) in costs.into_iter().enumerate() {
                     log_weights[row % indices.len()].push(-f64::from(cost));
@@ -356,7 +382,9 @@ fn exact_draw(_: usize, _: &unbiased_estimators::Key) -> Draw {
 /// `0..n` in pieces of at most `size`.
 fn chunks(n: usize, size: usize) -> impl Iterator<Item = Vec<usize>> {
     let size = size.max(1);
-    (0..n).step_by(size).map(move |start| (start..n.min(start + size)).collect())
+    (0..n)
+        .step_by(size)
+        .map(move |start| (start..n.min(start + size)).collect())
 }
 
 fn upload(

@@ -46,7 +46,11 @@ impl Default for ToyModel {
 impl Settings for ToySettings {
     fn check(&self) -> Result<(), ConfigError> {
         if !self.model.target.is_finite() {
-            return Err(ConfigError::value("model.target", self.model.target, "a finite number"));
+            return Err(ConfigError::value(
+                "model.target",
+                self.model.target,
+                "a finite number",
+            ));
         }
         if self.model.batch == 0 {
             return Err(ConfigError::value("model.batch", 0, "at least 1"));
@@ -101,7 +105,10 @@ impl System for ToyTraining {
         Ok(wanted.then(|| {
             Metrics::new()
                 .loss("loss_exact", self.exact_loss())
-                .loss("loss_sampled", estimate.cost.clone().mean().into_scalar::<f64>())
+                .loss(
+                    "loss_sampled",
+                    estimate.cost.clone().mean().into_scalar::<f64>(),
+                )
                 .figure("theta", self.logit())
                 .with(self.learner.figures(&estimate))
         }))

@@ -1,0 +1,92 @@
+//! One training step of the discrete autoencoder 784-200-784, to be run beside `benches/peer_sbn.py`.
+//!
+//! `cargo bench -p unbiased-train --bench sbn_step -- [--case rloo|rebar] [--batch N] [--steps N]`
+//!
+//! Prints `ours <case> <batch> <median ms> <minimum ms>`. A step is what training does: noise, program, estimate, one
+//! reverse pass, both optimizers; only the images are uploaded once.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use unbiased_estimators::{EstimatorConfig, Noise, Schema};
+use unbiased_models::sbn::{Sbn, SbnConfig, SbnProgram};
+use unbiased_train::learner::Learner;
+use unbiased_train::optimizer::OptimizerConfig;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PIXELS: usize = 784;
+const WARM_UP: u64 = 50;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| {
+        let place = arguments.iter().position(|a| a == name)?;
+        arguments.get(place + 1).cloned()
+    };
+    let steps: u64 = option("--steps").map_or(300, |n| n.parse().expect("--steps takes a number"));
+    let cases = option("--case").map_or(vec!["rloo".into(), "rebar".into()], |case| vec![case]);
+    let batches = option("--batch").map_or(vec![24, 100], |n| {
+        vec![n.parse().expect("--batch takes a number")]
+    });
+    for case in &cases {
+        for &batch in &batches {
+            let mut times = measure(case, batch, steps);
+            times.sort_by(f64::total_cmp);
+            let median = times[times.len() / 2];
+            println!("ours {case} {batch} {median:.4} {:.4}", times[0]);
+        }
+    }
+}
+
+/// Milliseconds of each step.
+fn measure(case: &str, batch: usize, steps: u64) -> Vec<f64> {
+    let plain = unbiased_train::device::open("auto")
+        .expect("a device is built in")
+        .device;
+    let device = plain.clone().autodiff();
+    let model = Sbn::new(&SbnConfig::default(), &[0.13; PIXELS], 0, &device);
+    let images = random_images(batch, &plain);
+    let schema = Schema::of(&SbnProgram::new(&model, images.clone()));
+    let objective = model.config().objective;
+    let estimator = EstimatorConfig::named(case)
+        .build(&schema, objective, &device)
+        .expect("the estimator is defined for bits");
+    let optimizer = OptimizerConfig {
+        beta_2: 0.99999,
+        ..OptimizerConfig::default()
+    };
+    let mut learner = Learner::new(model, estimator, &optimizer, false, device);
+    let mut times = Vec::new();
+    for step in 0..WARM_UP + steps {
+        let start = Instant::now();
+        let (model, estimator) = learner.parts();
+        let program = SbnProgram::new(model, images.clone());
+        let estimate = estimator.estimate(&program, &Noise::new(0, step));
+        drop(program);
+        learner.follow(&estimate);
+        plain.sync().expect("the device answers");
+        if step >= WARM_UP {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times
+}
+
+/// Bits with the density of ink of binarized digits.
+fn random_images(batch: usize, device: &Device) -> Tensor<2> {
+    let mut state = 1_u64;
+    let bits = (0..batch * PIXELS).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        f32::from(u8::from((state >> 33) % 100 < 13))
+    });
+    Tensor::from_data(
+        TensorData::new(bits.collect::<Vec<_>>(), [batch, PIXELS]),
+        device,
+    )
+}
