@@ -40,17 +40,18 @@ fn compare(name: &str, elements: usize, mut fused: impl FnMut(), mut composed: i
     let repeats = (ELEMENTS_PER_MEASUREMENT / elements).max(1);
     let time = |f: &mut dyn FnMut()| {
         let start = Instant::now();
-        (0..repeats).for_each(|_| f());
+        for _ in 0..repeats {
+            f();
+        }
         start.elapsed().as_secs_f64() * 1e6 / repeats as f64
     };
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 3 {
         let pair = [time(&mut fused), time(&mut composed)];
         if round >= 3 {
-            times
-                .iter_mut()
-                .zip(pair)
-                .for_each(|(all, one)| all.push(one));
+            for (all, one) in times.iter_mut().zip(pair) {
+                all.push(one);
+            }
         }
     }
     let [(fused, fused_min), (composed, composed_min)] = times.map(|mut all| {
@@ -74,6 +75,13 @@ fn main() {
         "{:34} {:>9} {:>9} {:>10} {:>10} {:>8} {:>8}",
         "operation", "fused", "min", "composed", "min", "ratio", "of mins"
     );
+    log_lik();
+    kl();
+    maps();
+    adam();
+}
+
+fn log_lik() {
     for rows in [24, 100, 256, 5000] {
         let (logits, targets) = (leaf(rows, 784, 1), plain(rows, 784, 2));
         compare(
@@ -107,6 +115,9 @@ fn main() {
             },
         );
     }
+}
+
+fn kl() {
     for rows in [24, 100, 5000] {
         let (q, p) = (leaf(rows, 200, 3), leaf(1, 200, 4));
         compare(
@@ -120,6 +131,9 @@ fn main() {
             },
         );
     }
+}
+
+fn maps() {
     for (rows, columns) in [(24, 200), (100, 200), (1000, 1000)] {
         let x = leaf(rows, columns, 5);
         let size = format!("{rows}x{columns}");
@@ -168,6 +182,9 @@ fn main() {
             || both(composed::softplus, &x),
         );
     }
+}
+
+fn adam() {
     for (rows, columns) in [(1, 200), (200, 784), (784, 784), (2000, 2000)] {
         let fused = FusedAdamConfig::default().build();
         let library = AdamConfig::new().with_epsilon(1e-8).build();

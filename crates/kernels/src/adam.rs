@@ -105,11 +105,6 @@ impl Optimizer for FusedAdam {
 }
 
 impl FusedAdam {
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "steps stay far below 2^53; the kernel is single precision"
-    )]
     fn update<const D: usize>(
         &self,
         lr: LearningRate,
@@ -118,6 +113,17 @@ impl FusedAdam {
         gradient: Tensor<D>,
         [m, v]: [Tensor<D>; 2],
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        for (name, got) in [
+            ("gradient", gradient.dims()),
+            ("moments", m.dims()),
+            ("moments", v.dims()),
+        ] {
+            let expected = parameter.dims();
+            assert_eq!(
+                got, expected,
+                "FusedAdam: {name} must have the shape of the parameter"
+            );
+        }
         let FusedAdamConfig {
             beta_1,
             beta_2,

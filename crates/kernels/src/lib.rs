@@ -47,7 +47,7 @@
 //! `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda` switch on the Burn backend of that name; only `flex` adds kernels. None is on by
 //! default: without `flex` the crate is the composed forms and needs no backend.
 
-#![deny(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 mod adam;
 pub mod composed;

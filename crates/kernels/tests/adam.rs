@@ -41,7 +41,7 @@ fn twelve_steps(
 
 #[test]
 fn kernel_and_composed_form_agree() {
-    assert!(cfg!(feature = "flex"));
+    const { assert!(cfg!(feature = "flex")) };
     for shape in [[1, 1], [1, 13], [5, 7], [784, 200], [513, 700]] {
         for transposed in [false, true] {
             let fused = twelve_steps(PAPER, shape, transposed, DType::F32);
@@ -205,4 +205,13 @@ fn a_decay_of_one_is_refused() {
         ..PAPER
     }
     .init();
+}
+
+#[test]
+#[should_panic(expected = "moments must have the shape of the parameter")]
+fn a_state_of_another_shape_is_refused() {
+    let adam = PAPER.build();
+    let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &Device::flex());
+    let (_, state) = adam.step(1e-2, zeros([2, 3]), zeros([2, 3]), None);
+    let _ = adam.step(1e-2, zeros([3, 3]), zeros([3, 3]), state);
 }

@@ -35,7 +35,7 @@ pub(super) fn step(
             gradient,
             m,
             v,
-        })
+        });
     };
     if parameter.len() < PARALLEL_FROM {
         run((((parameter, gradient), m), v));

@@ -55,6 +55,10 @@ impl Isa {
 
     /// Runs `task` with this instruction set.
     #[inline]
+    #[allow(
+        unsafe_code,
+        reason = "entering a function compiled for more than the target guarantees"
+    )]
     pub(crate) fn run<T: Task>(self, task: T) -> T::Out {
         match self.0 {
             Level::Plain => task.run::<{ cfg!(target_arch = "aarch64") }>(),

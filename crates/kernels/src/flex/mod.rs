@@ -1,5 +1,10 @@
 //! The kernels for Burn's Flex backend, plain and under autodiff: single precision, one pass, SIMD, several threads where that pays.
 
+#![allow(
+    clippy::inline_always,
+    reason = "the helpers must be compiled with the instruction set of the function that enters them: see `isa`"
+)]
+
 mod adam;
 mod isa;
 mod map;

@@ -97,7 +97,7 @@ fn rows_per_task(width: usize) -> usize {
 }
 
 /// The rows of `b` that belong to the rows of `a` from `start`: all of `b` where it is a single row.
-fn rows_of<'a>(b: &'a [f32], width: usize, start: usize, rows: usize) -> &'a [f32] {
+fn rows_of(b: &[f32], width: usize, start: usize, rows: usize) -> &[f32] {
     if b.len() == width {
         b
     } else {
@@ -230,7 +230,7 @@ impl<F: Function> Task for Sums<'_, F> {
     }
 }
 
-/// Σ_j f(a[j], b[j]), in `LANES` interleaved sums that are then added pairwise. A reduction into one number would not vectorise.
+/// `Σ_j f(a[j], b[j])`, in `LANES` interleaved sums that are then added pairwise. A reduction into one number would not vectorise.
 #[inline(always)]
 fn row_sum<F: Function, const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 64;

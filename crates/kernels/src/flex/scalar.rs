@@ -3,7 +3,7 @@
 
 const LOG2_E: f32 = core::f32::consts::LOG2_E;
 /// ln 2 in two parts; the first has few enough digits that its products with the exponents used here are exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// Adding 1.5·2²³ rounds to an integer and leaves it in the low bits; 127 is the bias of the exponent.
 const ROUND_AND_BIAS: f32 = 12_582_912.0 + 127.0;

@@ -4,15 +4,15 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Deterministic numbers, uniform in (−1, 1).
-pub struct Numbers(pub u32);
+pub(crate) struct Numbers(pub(crate) u32);
 
 impl Numbers {
-    pub fn next(&mut self) -> f32 {
+    pub(crate) fn next(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    pub fn matrix(
+    pub(crate) fn matrix(
         &mut self,
         [rows, columns]: [usize; 2],
         scale: f32,
@@ -24,7 +24,7 @@ impl Numbers {
 }
 
 /// The largest difference over the largest reference value; infinite where one of the two is not finite.
-pub fn relative_error<const D: usize>(got: &Tensor<D>, reference: &Tensor<D>) -> f64 {
+pub(crate) fn relative_error<const D: usize>(got: &Tensor<D>, reference: &Tensor<D>) -> f64 {
     assert_eq!(got.dims(), reference.dims());
     let [got, reference] =
         [got, reference].map(|t| t.to_data().convert::<f64>().try_to_vec::<f64>().unwrap());
@@ -41,10 +41,10 @@ pub fn relative_error<const D: usize>(got: &Tensor<D>, reference: &Tensor<D>) ->
 }
 
 /// A function of two matrices, with its output flattened to a matrix so that maps and row sums share the checks.
-pub type Pair = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+pub(crate) type Pair = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
 
 /// Value of `f(a, b)` and the gradients of its sum weighted by `weights` (a plain sum would hide errors).
-pub fn value_and_gradients(
+pub(crate) fn value_and_gradients(
     f: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
     a: &Tensor<2>,
     b: &Tensor<2>,
