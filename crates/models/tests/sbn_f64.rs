@@ -1,0 +1,296 @@
+//! Small belief networks in f64: the objective against enumeration by hand, its gradient against finite differences.
+
+use std::sync::OnceLock;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
+use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
+use unbiased_models::sbn::{Latent, Sbn, SbnConfig, SbnProgram, Stack, Task};
+
+/// Flex in f64; the first use in this process sets it.
+fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    DEVICE
+        .get_or_init(|| {
+            let mut device = Device::flex();
+            device
+                .configure((FloatDType::F64, IntDType::I64))
+                .expect("first use of the device");
+            device
+        })
+        .clone()
+}
+
+const MEAN: [f32; 6] = [0.3, 0.6, 0.1, 0.5, 0.8, 0.4];
+const IMAGE: [f64; 6] = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
+
+fn config(latent: Latent, layers: &[usize]) -> SbnConfig {
+    SbnConfig {
+        latent,
+        layers: layers.to_vec(),
+        classes: 3,
+        ..SbnConfig::default()
+    }
+}
+
+/// A network whose weights are large enough that nothing in the objective is nearly linear.
+fn network(config: &SbnConfig) -> Sbn {
+    let net = Sbn::new(config, &MEAN, 3, &device().autodiff());
+    assert_eq!(net.prior.val().dtype(), DType::F64);
+    let net = Shift {
+        index: None,
+        by: 0.0,
+        scale: 2.0,
+        next: 0,
+    }
+    .apply(net);
+    Shift {
+        index: None,
+        by: 0.1,
+        scale: 1.0,
+        next: 0,
+    }
+    .apply(net)
+}
+
+fn image() -> Tensor<2> {
+    Tensor::from_data(
+        TensorData::new(IMAGE.to_vec(), [1, 6]),
+        (&device(), DType::F64),
+    )
+}
+
+/// The exact cost of the image and the gradient of every trained number, in the order of the parameters.
+fn exact(net: &Sbn) -> (f64, Vec<f64>) {
+    let program = SbnProgram::new(net, image());
+    let mut estimator = EstimatorConfig::named("exact")
+        .build(
+            &Schema::of(&program),
+            net.config().objective,
+            &device().autodiff(),
+        )
+        .expect("few states");
+    let estimate = estimator.estimate(&program, &Noise::new(0, 0));
+    let gradients = estimate.surrogate.backward();
+    let mut collect = Collect {
+        gradients: &gradients,
+        values: Vec::new(),
+    };
+    net.visit(&mut collect);
+    (estimate.cost.into_scalar::<f64>(), collect.values)
+}
+
+struct Collect<'a> {
+    gradients: &'a burn::tensor::Gradients,
+    values: Vec<f64>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.val().is_require_grad() {
+            return;
+        }
+        let size = param.val().shape().num_elements();
+        match param.val().grad(self.gradients) {
+            Some(g) => self
+                .values
+                .extend(g.into_data().try_to_vec::<f64>().expect("f64")),
+            None => self.values.extend(std::iter::repeat_n(0.0, size)),
+        }
+    }
+}
+
+/// Scales every trained number, and adds `by` to number `index`, or a pattern of that size to all.
+struct Shift {
+    index: Option<usize>,
+    by: f64,
+    scale: f64,
+    next: usize,
+}
+
+impl Shift {
+    fn apply(mut self, net: Sbn) -> Sbn {
+        net.map(&mut self)
+    }
+}
+
+impl ModuleMapper for Shift {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !param.val().is_require_grad() {
+            return param;
+        }
+        param.map(|tensor| {
+            let device = tensor.device();
+            let data = tensor.into_data();
+            let shape = data.shape().clone();
+            let mut values = data.try_to_vec::<f64>().expect("f64");
+            for value in &mut values {
+                let own = match self.index {
+                    None => self.by * (1.0 + self.next as f64).sin(),
+                    Some(index) if index == self.next => self.by,
+                    Some(_) => 0.0,
+                };
+                *value = *value * self.scale + own;
+                self.next += 1;
+            }
+            Tensor::from_data(TensorData::new(values, shape), (&device, DType::F64)).require_grad()
+        })
+    }
+}
+
+/// Largest difference between the gradient and central differences, over the largest entry.
+fn worst(net: &Sbn, gradient: &[f64]) -> f64 {
+    const H: f64 = 1e-5;
+    let at = |index, by| {
+        exact(
+            &Shift {
+                index: Some(index),
+                by,
+                scale: 1.0,
+                next: 0,
+            }
+            .apply(net.clone()),
+        )
+        .0
+    };
+    let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    (0..gradient.len())
+        .map(|i| ((at(i, H) - at(i, -H)) / (2.0 * H) - gradient[i]).abs() / largest)
+        .fold(0.0, f64::max)
+}
+
+fn check_gradient(config: &SbnConfig) {
+    let net = network(config);
+    let (_, gradient) = exact(&net);
+    let error = worst(&net, &gradient);
+    assert!(error < 1e-8, "{config:?}: {error:e}");
+    // The check can fail: one entry wrong by 5 %.
+    let mut mutant = gradient;
+    let largest = mutant
+        .iter_mut()
+        .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+        .expect("parameters");
+    *largest *= 1.05;
+    assert!(worst(&net, &mutant) > 1e-3);
+}
+
+#[test]
+fn gradients_of_every_kind_equal_finite_differences() {
+    check_gradient(&config(Latent::Bernoulli, &[3]));
+    check_gradient(&config(Latent::Bernoulli, &[2, 2]));
+    check_gradient(&config(Latent::Categorical, &[2]));
+    check_gradient(&SbnConfig {
+        hidden: vec![4],
+        ..config(Latent::Bernoulli, &[2])
+    });
+    check_gradient(&SbnConfig {
+        task: Task::LowerHalf,
+        ..config(Latent::Bernoulli, &[2, 2])
+    });
+    check_gradient(&SbnConfig {
+        objective: Objective::LogMeanWeight { k: 2 },
+        ..config(Latent::Bernoulli, &[1, 2])
+    });
+}
+
+fn affine(stack: &Stack, input: &[f64]) -> Vec<f64> {
+    let x = Tensor::<2>::from_data(
+        TensorData::new(input.to_vec(), [1, input.len()]),
+        (&device(), DType::F64),
+    );
+    stack
+        .clone()
+        .valid()
+        .forward(x)
+        .into_data()
+        .try_to_vec::<f64>()
+        .expect("f64")
+}
+
+/// `ln p(bits)` from logits.
+fn log_bits(bits: &[f64], logits: &[f64]) -> f64 {
+    let terms = bits.iter().zip(logits);
+    terms.map(|(b, a)| b * a - (1.0 + a.exp()).ln()).sum()
+}
+
+fn bits_of(state: usize, n: usize) -> Vec<f64> {
+    (0..n).map(|i| (state >> i & 1) as f64).collect()
+}
+
+fn centred(bits: &[f64]) -> Vec<f64> {
+    bits.iter().map(|b| 2.0 * b - 1.0).collect()
+}
+
+/// `-ELBO` of two layers, term by term from the definition in the module documentation.
+#[test]
+fn two_layers_have_the_bound_of_the_definition() {
+    let net = network(&config(Latent::Bernoulli, &[3, 2]));
+    let input: Vec<f64> = IMAGE
+        .iter()
+        .zip(MEAN)
+        .map(|(x, m)| x - f64::from(m))
+        .collect();
+    let prior = net
+        .prior
+        .val()
+        .into_data()
+        .try_to_vec::<f64>()
+        .expect("f64");
+    let q1 = affine(&net.upwards[0], &input);
+    let mut cost = 0.0;
+    for b1 in (0..8).map(|s| bits_of(s, 3)) {
+        let q2 = affine(&net.upwards[1], &centred(&b1));
+        for b2 in (0..4).map(|s| bits_of(s, 2)) {
+            let log_q = log_bits(&b1, &q1) + log_bits(&b2, &q2);
+            let log_p = log_bits(&b2, &prior)
+                + log_bits(&b1, &affine(&net.downwards[1], &centred(&b2)))
+                + log_bits(&IMAGE, &affine(&net.downwards[0], &centred(&b1)));
+            cost += log_q.exp() * (log_q - log_p);
+        }
+    }
+    let (exact, _) = exact(&net);
+    assert!((exact - cost).abs() < 1e-10, "{exact} {cost}");
+}
+
+#[test]
+fn samples_are_probabilities_and_follow_the_noise() {
+    let net = Sbn::new(&config(Latent::Categorical, &[4, 2]), &MEAN, 1, &device());
+    let sample = |seed| {
+        let x = net.sample(5, &Noise::new(seed, 0)).into_data();
+        x.try_to_vec::<f64>().expect("f64")
+    };
+    assert_eq!(sample(1), sample(1));
+    assert_ne!(sample(1), sample(2));
+    assert!(sample(1).len() == 30 && sample(1).iter().all(|p| (0.0..=1.0).contains(p)));
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    for (bad, key) in [
+        (config(Latent::Bernoulli, &[]), "layers"),
+        (config(Latent::Bernoulli, &[3, 0]), "layers"),
+        (
+            SbnConfig {
+                hidden: vec![0],
+                ..SbnConfig::default()
+            },
+            "hidden",
+        ),
+        (
+            SbnConfig {
+                classes: 1,
+                ..config(Latent::Categorical, &[2])
+            },
+            "classes",
+        ),
+        (
+            SbnConfig {
+                objective: Objective::LogMeanWeight { k: 0 },
+                ..SbnConfig::default()
+            },
+            "objective.k",
+        ),
+    ] {
+        assert_eq!(bad.check().expect_err("out of range").key, key);
+    }
+}
