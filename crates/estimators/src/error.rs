@@ -30,6 +30,22 @@ pub enum EstimatorError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A problem file holds something that cannot be.
+    #[error("`{key}`: expected {expected}, got {got}")]
+    Problem {
+        /// The key, with indices counted from 0.
+        key: String,
+        /// What is allowed there.
+        expected: String,
+        /// What was found.
+        got: String,
+    },
+    /// An estimate overflowed.
+    #[error("`{estimator}` gave an estimate that is not finite")]
+    NotFinite {
+        /// The estimator.
+        estimator: String,
+    },
     /// The estimator is not defined for this program, site or objective.
     #[error("`{estimator}` is not defined for {what}: {reason}")]
     Undefined {

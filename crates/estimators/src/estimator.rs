@@ -74,4 +74,7 @@ pub trait Estimator {
 
     /// Puts trained or loaded parameters back.
     fn set_owned(&mut self, _owned: Owned) {}
+
+    /// Stops adapting: running averages stay as they are and nothing is computed for tuning.
+    fn freeze(&mut self) {}
 }

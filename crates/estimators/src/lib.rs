@@ -3,6 +3,7 @@
 //! A model with choices is written once, as a [`Program`] that asks a [`Run`] for choices and reports what they cost. An
 //! [`Estimator`] decides how each choice is made, how often the program runs, and what the gradient is.
 
+mod comparison;
 mod config;
 mod error;
 mod estimator;
@@ -11,10 +12,12 @@ pub mod law;
 mod noise;
 mod owned;
 mod program;
+pub mod problem;
 pub mod rules;
 mod sited;
 mod trace;
 
+pub use comparison::{Comparison, ComparisonSettings, Measurement, Reference, Refusal, compare};
 pub use config::{ESTIMATORS, EstimatorConfig};
 pub use error::EstimatorError;
 pub use estimator::{Diagnostics, Estimate, Estimator, Objective};

@@ -29,6 +29,7 @@ pub struct RunningMean {
     /// `[mean, weight]`.
     state: Param<Tensor<1>>,
     decay: f64,
+    held: bool,
 }
 
 impl RunningMean {
@@ -38,6 +39,7 @@ impl RunningMean {
         Self {
             state: fixed(vec![0.0, 0.0], device),
             decay,
+            held: false,
         }
     }
 
@@ -49,8 +51,20 @@ impl RunningMean {
         mean / weight.clamp_min(1e-30)
     }
 
+    /// Takes nothing in from now on.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Takes in the mean of `x`.
     pub fn update(&mut self, x: Tensor<1>) {
+        if self.held {
+            return;
+        }
         let mean = x.inner().mean();
         let one = mean.ones_like();
         let new = Tensor::cat(vec![mean, one], 0) * (1.0 - self.decay);

@@ -185,6 +185,12 @@ impl Estimator for Sited {
             }
         }
     }
+
+    fn freeze(&mut self) {
+        for rule in &mut self.rules {
+            rule.freeze();
+        }
+    }
 }
 
 /// The mean over rows of `sum(params * g)`, where `g` covers the first rows of `params`.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
     law::Law,
@@ -110,7 +110,8 @@ impl Draw {
                     exact: false,
                 }
             }
-            Self::Given(value) => exact(value, None),
+            // The value is exact in every precision; the parameters say which one this run is in.
+            Self::Given(value) => exact(value.cast(FloatDType::from(params.dtype())), None),
             Self::Pathwise => {
                 let noise = noise();
                 exact(law.sample(params.clone(), noise.clone()), Some(noise))

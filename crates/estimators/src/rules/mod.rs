@@ -65,6 +65,9 @@ pub trait Rule {
     /// Puts it back.
     fn set_owned(&mut self, _owned: OwnedRule) {}
 
+    /// Stops adapting what the rule owns.
+    fn freeze(&mut self) {}
+
     /// Numbers worth logging.
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
         Vec::new()

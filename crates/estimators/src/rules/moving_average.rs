@@ -29,10 +29,11 @@ impl Rule for MovingAverage {
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
-        let cost = at.cost_to_go();
-        let gradient = Gradient::score(at, cost.clone() - self.average.value());
-        self.average.update(cost);
-        Some(gradient)
+        Some(Gradient::score(at, at.cost_to_go() - self.average.value()))
+    }
+
+    fn observe(&mut self, at: &At<'_>) {
+        self.average.update(at.cost_to_go());
     }
 
     fn owned(&self) -> Option<OwnedRule> {
@@ -44,6 +45,10 @@ impl Rule for MovingAverage {
             panic!("a moving average got {owned:?}");
         };
         self.average = average;
+    }
+
+    fn freeze(&mut self) {
+        self.average.hold();
     }
 
     fn scalars(&self) -> Vec<(&'static str, burn::tensor::Tensor<1>)> {

@@ -14,15 +14,17 @@
 //! the start so that the baseline begins as `c` alone.
 
 use burn::{
-    module::Module,
-    nn::{Linear, LinearConfig},
+    module::{Module, Param},
+    nn::Linear,
     tensor::{Device, Tensor},
 };
 
 use super::{At, Gradient, Rule};
 use crate::{
     estimator::Objective,
+    noise::{Noise, NoiseLaw, Role},
     owned::{OwnedRule, RunningMean},
+    program::Key,
     trace::{Schema, SiteSchema},
 };
 
@@ -38,11 +40,23 @@ impl Nvil {
     /// A baseline over `features` columns of context.
     #[must_use]
     pub fn new(features: usize, hidden: usize, decay: f64, device: &Device) -> Self {
+        // Uniform on +-1/sqrt(features), from keyed noise and not from the generator that the whole process shares.
+        let plain = device.clone().without_autodiff();
+        let uniform = Noise::new(0, 0).draw(
+            NoiseLaw::Uniform,
+            &Key::new("nvil", 0),
+            Role::Other(0),
+            features,
+            features,
+            1,
+            hidden,
+            &plain,
+        );
+        #[expect(clippy::cast_precision_loss, reason = "a number of features")]
+        let scale = 1.0 / (features as f64).sqrt();
         Self {
-            hidden: LinearConfig::new(features, hidden).init(device),
-            output: LinearConfig::new(hidden, 1)
-                .with_initializer(burn::module::Initializer::Zeros)
-                .init(device),
+            hidden: linear((uniform * 2.0 - 1.0) * scale, device),
+            output: linear(Tensor::zeros([hidden, 1], &plain), device),
             average: RunningMean::new(decay, device),
         }
     }
@@ -52,6 +66,16 @@ impl Nvil {
     pub fn forward(&self, context: Tensor<2>) -> Tensor<1> {
         let hidden = self.hidden.forward(context).tanh();
         self.output.forward(hidden).squeeze_dim::<1>(1)
+    }
+}
+
+/// A layer with these weights, `[in, out]`, and no bias at first.
+fn linear(weight: Tensor<2>, device: &Device) -> Linear {
+    let weight = if device.is_autodiff() { weight.autodiff() } else { weight };
+    let bias = Tensor::zeros([weight.dims()[1]], device);
+    Linear {
+        weight: Param::from_tensor(weight),
+        bias: Some(Param::from_tensor(bias)),
     }
 }
 
@@ -67,12 +91,15 @@ impl Rule for Nvil {
         let context = at.context().expect("checked: the site has a context");
         let centred = at.cost_to_go() - self.average.value();
         let baseline = self.forward(context);
-        let gradient = Gradient {
-            tuning: Some((baseline.clone() - centred.clone()).square().mean()),
+        let learns = !self.average.is_held();
+        Some(Gradient {
+            tuning: learns.then(|| (baseline.clone() - centred.clone()).square().mean()),
             ..Gradient::score(at, centred - baseline.inner())
-        };
+        })
+    }
+
+    fn observe(&mut self, at: &At<'_>) {
         self.average.update(at.cost_to_go());
-        Some(gradient)
     }
 
     fn owned(&self) -> Option<OwnedRule> {
@@ -84,6 +111,10 @@ impl Rule for Nvil {
             panic!("NVIL got {owned:?}");
         };
         *self = nvil;
+    }
+
+    fn freeze(&mut self) {
+        self.average.hold();
     }
 
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {

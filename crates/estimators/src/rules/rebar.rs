@@ -319,6 +319,10 @@ impl Rule for Rebar {
         self.parameters = parameters;
     }
 
+    fn freeze(&mut self) {
+        self.tuned = false;
+    }
+
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
         vec![
             ("eta", self.parameters.eta().inner()),
