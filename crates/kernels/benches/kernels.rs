@@ -36,18 +36,25 @@ fn plain(rows: usize, columns: usize, seed: u32) -> Tensor<2> {
     Tensor::from_data(values(rows, columns, seed), &Device::flex())
 }
 
-fn compare(name: &str, elements: usize, mut fused: impl FnMut(), mut composed: impl FnMut()) {
+/// Microseconds per call.
+fn time<A>(repeats: usize, f: &mut impl FnMut() -> A) -> f64 {
+    let start = Instant::now();
+    for _ in 0..repeats {
+        black_box(f());
+    }
+    start.elapsed().as_secs_f64() * 1e6 / repeats as f64
+}
+
+fn compare<A, B>(
+    name: &str,
+    elements: usize,
+    mut fused: impl FnMut() -> A,
+    mut composed: impl FnMut() -> B,
+) {
     let repeats = (ELEMENTS_PER_MEASUREMENT / elements).max(1);
-    let time = |f: &mut dyn FnMut()| {
-        let start = Instant::now();
-        for _ in 0..repeats {
-            f();
-        }
-        start.elapsed().as_secs_f64() * 1e6 / repeats as f64
-    };
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 3 {
-        let pair = [time(&mut fused), time(&mut composed)];
+        let pair = [time(repeats, &mut fused), time(repeats, &mut composed)];
         if round >= 3 {
             for (all, one) in times.iter_mut().zip(pair) {
                 all.push(one);
@@ -65,11 +72,6 @@ fn compare(name: &str, elements: usize, mut fused: impl FnMut(), mut composed: i
     );
 }
 
-/// Forward and backward through a function of one matrix.
-fn both(f: impl Fn(Tensor<2>) -> Tensor<2>, x: &Tensor<2>) {
-    black_box(f(x.clone()).backward());
-}
-
 fn main() {
     println!(
         "{:34} {:>9} {:>9} {:>10} {:>10} {:>8} {:>8}",
@@ -84,35 +86,18 @@ fn main() {
 fn log_lik() {
     for rows in [24, 100, 256, 5000] {
         let (logits, targets) = (leaf(rows, 784, 1), plain(rows, 784, 2));
+        let values = logits.clone().inner();
         compare(
             &format!("bernoulli_log_lik {rows}x784 value"),
             rows * 784,
-            || {
-                drop(black_box(bernoulli_log_lik(
-                    logits.clone().inner(),
-                    targets.clone(),
-                )))
-            },
-            || {
-                drop(black_box(composed::bernoulli_log_lik(
-                    logits.clone().inner(),
-                    targets.clone(),
-                )))
-            },
+            || bernoulli_log_lik(values.clone(), targets.clone()),
+            || composed::bernoulli_log_lik(values.clone(), targets.clone()),
         );
         compare(
             &format!("bernoulli_log_lik {rows}x784 both"),
             rows * 784,
-            || {
-                drop(black_box(
-                    bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
-                ))
-            },
-            || {
-                drop(black_box(
-                    composed::bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
-                ))
-            },
+            || bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
+            || composed::bernoulli_log_lik(logits.clone(), targets.clone()).backward(),
         );
     }
 }
@@ -123,64 +108,37 @@ fn kl() {
         compare(
             &format!("bernoulli_kl {rows}x200 both"),
             rows * 200,
-            || drop(black_box(bernoulli_kl(q.clone(), p.clone()).backward())),
-            || {
-                drop(black_box(
-                    composed::bernoulli_kl(q.clone(), p.clone()).backward(),
-                ))
-            },
+            || bernoulli_kl(q.clone(), p.clone()).backward(),
+            || composed::bernoulli_kl(q.clone(), p.clone()).backward(),
         );
     }
 }
 
+type Map = fn(Tensor<2>) -> Tensor<2>;
+
 fn maps() {
+    let maps: [(&str, Map, Map); 3] = [
+        ("sigmoid", sigmoid, composed::sigmoid),
+        ("tanh", tanh, composed::tanh),
+        ("softplus", softplus, composed::softplus),
+    ];
     for (rows, columns) in [(24, 200), (100, 200), (1000, 1000)] {
         let x = leaf(rows, columns, 5);
-        let size = format!("{rows}x{columns}");
-        let elements = rows * columns;
-        let v = x.clone().inner();
-        compare(
-            &format!("sigmoid {size} value"),
-            elements,
-            || drop(black_box(sigmoid(v.clone()))),
-            || {
-                drop(black_box(composed::sigmoid(v.clone())));
-            },
-        );
-        compare(
-            &format!("sigmoid {size} both"),
-            elements,
-            || both(sigmoid, &x),
-            || both(composed::sigmoid, &x),
-        );
-        compare(
-            &format!("tanh {size} value"),
-            elements,
-            || drop(black_box(tanh(v.clone()))),
-            || {
-                drop(black_box(composed::tanh(v.clone())));
-            },
-        );
-        compare(
-            &format!("tanh {size} both"),
-            elements,
-            || both(tanh, &x),
-            || both(composed::tanh, &x),
-        );
-        compare(
-            &format!("softplus {size} value"),
-            elements,
-            || drop(black_box(softplus(v.clone()))),
-            || {
-                drop(black_box(composed::softplus(v.clone())));
-            },
-        );
-        compare(
-            &format!("softplus {size} both"),
-            elements,
-            || both(softplus, &x),
-            || both(composed::softplus, &x),
-        );
+        let values = x.clone().inner();
+        for (name, fused, composed) in maps {
+            compare(
+                &format!("{name} {rows}x{columns} value"),
+                rows * columns,
+                || fused(values.clone()),
+                || composed(values.clone()),
+            );
+            compare(
+                &format!("{name} {rows}x{columns} both"),
+                rows * columns,
+                || fused(x.clone()).backward(),
+                || composed(x.clone()).backward(),
+            );
+        }
     }
 }
 
@@ -189,22 +147,18 @@ fn adam() {
         let fused = FusedAdamConfig::default().build();
         let library = AdamConfig::new().with_epsilon(1e-8).build();
         let gradient = plain(rows, columns, 7);
-        let (mut a, mut b) = (
-            Some((plain(rows, columns, 6), None)),
-            Some((plain(rows, columns, 6), None)),
-        );
+        let start = || Some((plain(rows, columns, 6), None));
+        let (mut a, mut b) = (start(), start());
         compare(
             &format!("adam {rows}x{columns}"),
             rows * columns,
             || {
-                a = a
-                    .take()
-                    .map(|(p, state)| fused.step(1e-3, p, gradient.clone(), state))
+                let (p, state) = a.take().expect("put back below");
+                a = Some(fused.step(1e-3, p, gradient.clone(), state));
             },
             || {
-                b = b
-                    .take()
-                    .map(|(p, state)| library.step(1e-3, p, gradient.clone(), state))
+                let (p, state) = b.take().expect("put back below");
+                b = Some(library.step(1e-3, p, gradient.clone(), state));
             },
         );
     }

@@ -17,7 +17,7 @@
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
-//! more than one thread above 256 Ki elements. Views are made contiguous first. Results do not depend on the number of threads.
+//! more than one thread from 1 Mi elements on. Views are made contiguous first. Results do not depend on the number of threads.
 //! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors.
 //!
 //! The kernels and the composed forms agree to 1e-5 of the largest value and usually to 1e-6. NaN passes through both. Logits of ±10⁴ give

@@ -30,10 +30,11 @@ use burn::backend::{
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use isa::Isa;
 
-/// From how many elements on the work is split over threads: about 100 µs of work. Waking them for less costs more than it saves.
-const PARALLEL_FROM: usize = 256 * 1024;
+/// From how many elements on the work is split over threads: about 300 µs of it. A second thread gained nothing measurable below, and on a busy
+/// machine waiting for it cost several times the work.
+const PARALLEL_FROM: usize = 1024 * 1024;
 /// Elements per parallel task. Fixed, so that results do not depend on the number of threads.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = 64 * 1024;
 
 /// Whether the kernels can take this tensor; everything else goes to the composed form.
 pub(crate) fn takes<const D: usize>(tensor: &Tensor<D>) -> bool {

@@ -236,7 +236,9 @@ fn adam_matches_double_precision() {
     for isa in Isa::all() {
         for count in [1, 5, 16, 31, 1000, PARALLEL_FROM + GRAIN / 2 + 3] {
             let [mut p, g, mut m, mut v] = [1, 2, 3, 4].map(|seed| pseudo_random(count, seed, 1.0));
-            v.iter_mut().for_each(|v| *v = v.abs());
+            for v in &mut v {
+                *v = v.abs();
+            }
             let s = [
                 step.beta_1,
                 step.one_minus_beta_1,
