@@ -14,7 +14,15 @@ fn help_lists_every_system_and_every_command() {
     let bench = Bench::new();
     let help = bench.run("--help");
     help.succeeds();
-    for command in ["list", "train", "eval", "sample", "check", "estimators"] {
+    for command in [
+        "list",
+        "train",
+        "eval",
+        "sample",
+        "check",
+        "report",
+        "estimators",
+    ] {
         assert!(help.stdout.contains(command), "{command}");
     }
     let train = bench.run("train --help");
@@ -253,6 +261,10 @@ fn flags_that_contradict_each_other_are_refused() {
     );
     refused("train toy --until 20000", &["--until 20000", "10000"]);
     refused("train toy --until 0", &["--until 0"]);
+    refused(
+        "train toy --estimator rloo --estimator disarm",
+        &["rloo, disarm", "SITE=NAME"],
+    );
     bench.run(&format!("{TOY} --out r")).succeeds();
     for flag in [
         "--seed 1",

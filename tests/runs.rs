@@ -302,3 +302,35 @@ fn a_run_is_evaluated_and_sampled_from_its_checkpoint() {
     bench.run("eval t --split test").fails(2, &["toy", "test"]);
     bench.run("eval nothing").fails(2, &["not a run folder"]);
 }
+
+#[test]
+fn a_report_holds_everything_in_one_file() {
+    let bench = Bench::new();
+    bench
+        .run("train sbn --smoke --quiet --seeds 0..2 --out seeds")
+        .succeeds();
+    bench.run("train toy --smoke --quiet --out toy").succeeds();
+    bench.run("report seeds toy -o page.html").succeeds();
+    let page = fs::read_to_string(bench.path("page.html")).unwrap();
+    for text in [
+        "seeds/s0",
+        "seeds/s1",
+        "2 seeds",
+        " ± ",
+        "glyphs",
+        "train neg_elbo_nats",
+        "train loss_exact",
+        "<polyline",
+        "data:image/png;base64,iVBORw0KGgo",
+        "[optimizer]",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    for reference in ["http://", "https://", "<script", "<link"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    bench.run("report nothing").fails(2, &["not a run folder"]);
+    bench
+        .run("report toy -o none/page.html")
+        .fails(1, &["none/page.html"]);
+}

@@ -38,6 +38,8 @@ enum Command {
     Sample(SampleArgs),
     /// Compare runs with the figures their configurations promise
     Check(CheckArgs),
+    /// Write one self-contained page about runs: figures, curves, pictures, configurations
+    Report(ReportArgs),
     /// Compare estimators on one problem: bias, variance and cost against the exact gradient
     Estimators(EstimatorsArgs),
 }
@@ -144,6 +146,17 @@ pub struct CheckArgs {
     pub runs: Vec<PathBuf>,
 }
 
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs, or folders that hold one run per seed
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// File to write
+    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+}
+
 /// Arguments of `estimators`.
 #[derive(Debug, Args)]
 pub struct EstimatorsArgs {
@@ -216,6 +229,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Eval(args) => commands::eval::run(args),
         Command::Sample(args) => commands::sample::run(args),
         Command::Check(args) => commands::check::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Estimators(args) => commands::estimators::run(args),
     }
 }

@@ -8,6 +8,7 @@
 //! | [`train_loop`], [`checkpoint`], [`metrics_log`], [`summary`], [`run_dir`] | a run and its folder |
 //! | [`learner`] | a model, its estimator and the optimizers of both |
 //! | [`optimizer`], [`bundle`] | parameters that move and are stored reproducibly |
+//! | [`report`] | a page about runs |
 //! | [`data`] | data sets and generators |
 //! | [`device`] | the only place that names backends |
 
@@ -27,6 +28,7 @@ pub mod metrics_log;
 pub mod optimizer;
 pub mod out;
 pub mod progress;
+pub mod report;
 pub mod run_dir;
 pub mod summary;
 pub mod system;

@@ -129,6 +129,24 @@ pub fn stored_config(path: &Path) -> Result<(&'static SystemEntry, RunConfig), F
         .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
 }
 
+/// The folder itself, or the runs inside it when it is one of several seeds.
+#[must_use]
+pub fn runs_in(path: &Path) -> Vec<PathBuf> {
+    if !path.join("config.toml").exists()
+        && let Ok(entries) = fs::read_dir(path)
+    {
+        let mut runs: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.join("config.toml").exists())
+            .collect();
+        if !runs.is_empty() {
+            runs.sort();
+            return runs;
+        }
+    }
+    vec![path.to_owned()]
+}
+
 fn lock(path: &Path) -> Result<File, Failure> {
     let file = path.join(".lock");
     let handle = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;

@@ -1,14 +1,12 @@
 //! `unbiased check`: did a run reach the figures its configuration promises?
 
-use std::path::{Path, PathBuf};
-
 use toml::Value;
 
 use crate::cli::CheckArgs;
 use crate::config::{Expect, RunConfig};
 use crate::error::Failure;
 use crate::progress::number;
-use crate::run_dir::stored_config;
+use crate::run_dir::{runs_in, stored_config};
 use crate::summary::{Status, Summary};
 use crate::{data::Split, out};
 
@@ -60,23 +58,6 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The folder itself, or the runs inside it when it is one of several seeds.
-fn runs_in(path: &Path) -> Vec<PathBuf> {
-    if !path.join("config.toml").exists()
-        && let Ok(entries) = std::fs::read_dir(path)
-    {
-        let mut runs: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.join("config.toml").exists())
-            .collect();
-        if !runs.is_empty() {
-            runs.sort();
-            return runs;
-        }
-    }
-    vec![path.to_owned()]
-}
-
 fn judge(expect: &Expect, config: &RunConfig, summary: &Summary) -> (Verdict, Option<f64>) {
     let split = expect.split.unwrap_or(Split::Train).to_string();
     let value = summary
@@ -105,6 +86,7 @@ fn judge(expect: &Expect, config: &RunConfig, summary: &Summary) -> (Verdict, Op
 /// Why the promise says nothing about this run.
 fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<String> {
     for (key, wanted) in &expect.when {
+        let key = full_key(key);
         let actual = if key == "device" {
             Some(Value::from(summary.device.clone()))
         } else {
@@ -122,7 +104,7 @@ fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<St
     }
     let overridden = config.run.overrides.iter().find(|change| {
         let key = change.split('=').next().unwrap_or_default();
-        !expect.when.contains_key(key)
+        !expect.when.keys().any(|pinned| full_key(pinned) == key)
     });
     if let Some(change) = overridden {
         return Some(format!("overridden: {change}"));
@@ -132,6 +114,15 @@ fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<St
         return Some(format!("not finished: step {done} of {planned}"));
     }
     None
+}
+
+/// `estimator = "rloo"` stands for `estimator.name = "rloo"`.
+fn full_key(key: &str) -> &str {
+    match key {
+        "estimator" => "estimator.name",
+        "data" => "data.name",
+        other => other,
+    }
 }
 
 /// The value at a dotted key of the system's sections.
@@ -214,6 +205,15 @@ mod tests {
 
         config.run.overrides = vec!["optimizer.lr=0.1".to_owned()];
         assert!(excused(&config, &summary, &expect()));
+        // A condition that names the key makes the override part of the promise.
+        let mut pinned = expect();
+        pinned.when.insert("optimizer.lr".to_owned(), 0.001.into());
+        assert!(!excused(&config, &summary, &pinned));
+        pinned.when.insert("estimator".to_owned(), "rebar".into());
+        assert!(excused(&config, &summary, &pinned));
+        pinned.when.insert("estimator".to_owned(), "rloo".into());
+        assert!(!excused(&config, &summary, &pinned));
+
         config.run.overrides.clear();
         config.run.smoke = true;
         assert!(excused(&config, &summary, &expect()));

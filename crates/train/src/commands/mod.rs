@@ -4,6 +4,7 @@ pub mod check;
 pub mod estimators;
 pub mod eval;
 pub mod list;
+pub mod report;
 pub mod sample;
 pub mod train;
 

@@ -106,7 +106,7 @@ impl<'a> Plan<'a> {
             entry,
             name,
             text,
-            overrides: overrides(args),
+            overrides: overrides(args)?,
             seeds: args
                 .seeds
                 .clone()
@@ -189,7 +189,19 @@ fn embedded(entry: &SystemEntry, name: &str) -> Result<&'static str, Failure> {
 }
 
 /// What `--set` and `--estimator` change, in that order.
-fn overrides(args: &TrainArgs) -> Vec<Override> {
+fn overrides(args: &TrainArgs) -> Result<Vec<Override>, Failure> {
+    let general: Vec<&str> = args
+        .estimator
+        .iter()
+        .map(String::as_str)
+        .filter(|choice| !choice.contains('='))
+        .collect();
+    if general.len() > 1 {
+        return Err(Failure::usage(format!(
+            "--estimator was given several times ({}); one site gets its own by --estimator SITE=NAME",
+            general.join(", ")
+        )));
+    }
     let estimators = args
         .estimator
         .iter()
@@ -197,7 +209,7 @@ fn overrides(args: &TrainArgs) -> Vec<Override> {
             Some((site, name)) => Override::new(&format!("estimator.sites.{site}"), name),
             None => Override::new("estimator.name", choice.as_str()),
         });
-    args.set.iter().cloned().chain(estimators).collect()
+    Ok(args.set.iter().cloned().chain(estimators).collect())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
