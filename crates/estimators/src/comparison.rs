@@ -1,8 +1,8 @@
 //! Bias, variance and cost of estimators on one problem, against the exact gradient.
 //!
 //! One estimate is one row of a batch whose rows have logits of their own, so that a single call gives as many independent
-//! estimates as it has rows. Moments are gathered in f64 chunk by chunk and merged (Chan, Golub & LeVeque, "Updating
-//! Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979).
+//! estimates as it has rows. Moments are gathered in f64 chunk by chunk and merged (Chan et al., "Updating Formulae
+//! and a Pairwise Algorithm for Computing Sample Variances", 1979).
 
 use std::time::Instant;
 
@@ -150,13 +150,21 @@ impl Measurement {
         settings: ComparisonSettings,
         device: &Device,
     ) -> Result<Self, EstimatorError> {
-        assert!(settings.draws >= 2, "a variance needs at least 2 draws, got {}", settings.draws);
+        assert!(
+            settings.draws >= 2,
+            "a variance needs at least 2 draws, got {}",
+            settings.draws
+        );
         let dtype = native(device);
         let schema = schema(problem, device);
         let device = device.clone().autodiff();
         let mut estimator = config.build(&schema, problem.objective(), &device)?;
         let start = Instant::now();
-        tune(&mut *estimator, &problem.batch(TUNE_ROWS, &device, dtype), settings);
+        tune(
+            &mut *estimator,
+            &problem.batch(TUNE_ROWS, &device, dtype),
+            settings,
+        );
         estimator.freeze();
         let tune_seconds = start.elapsed().as_secs_f64();
 
@@ -186,7 +194,10 @@ impl Measurement {
             }
             done += rows;
         }
-        if moments.iter().any(|m| !(m.mean.is_finite() && m.squares.is_finite())) {
+        if moments
+            .iter()
+            .any(|m| !(m.mean.is_finite() && m.squares.is_finite()))
+        {
             return Err(EstimatorError::NotFinite {
                 estimator: config.name.clone(),
             });
@@ -223,7 +234,9 @@ impl Measurement {
     pub fn bias_in_errors(&self, exact: &Reference) -> Vec<f64> {
         let coordinates = self.mean.iter().zip(&self.std_error).zip(&exact.gradient);
         coordinates
-            .map(|((mean, error), truth)| (mean - truth) / error.max(ROUNDING * (1.0 + truth.abs())))
+            .map(|((mean, error), truth)| {
+                (mean - truth) / error.max(ROUNDING * (1.0 + truth.abs()))
+            })
             .collect()
     }
 }
@@ -240,8 +253,17 @@ pub fn compare(
     device: &Device,
     mut before: impl FnMut(&str),
 ) -> Result<Comparison, EstimatorError> {
-    let all = || ESTIMATORS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| name != "exact");
-    let names = if names.is_empty() { all().collect() } else { names.to_vec() };
+    let all = || {
+        ESTIMATORS
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .filter(|name| name != "exact")
+    };
+    let names = if names.is_empty() {
+        all().collect()
+    } else {
+        names.to_vec()
+    };
     for name in &names {
         EstimatorConfig::named(name).validate()?;
     }
@@ -267,10 +289,12 @@ pub fn compare(
         };
         match Measurement::of(problem, &config, settings, device) {
             Ok(measurement) => comparison.estimators.push(measurement),
-            Err(EstimatorError::Undefined { what, reason, .. }) => comparison.refused.push(Refusal {
-                name,
-                reason: format!("{what}: {reason}"),
-            }),
+            Err(EstimatorError::Undefined { what, reason, .. }) => {
+                comparison.refused.push(Refusal {
+                    name,
+                    reason: format!("{what}: {reason}"),
+                });
+            }
             Err(error) => return Err(error),
         }
     }
@@ -357,6 +381,13 @@ mod tests {
         let mut moments = Moments::default();
         moments.merge(Moments::of(x[..2].iter().copied()));
         moments.merge(Moments::of(x[2..].iter().copied()));
-        assert_eq!(moments, Moments { n: 4.0, mean: 3.0, squares: 14.0 });
+        assert_eq!(
+            moments,
+            Moments {
+                n: 4.0,
+                mean: 3.0,
+                squares: 14.0
+            }
+        );
     }
 }

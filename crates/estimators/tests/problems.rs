@@ -50,22 +50,48 @@ fn worst_z(measured: &Measurement, truth: &[f64], scale: f64) -> f64 {
         value: 0.0,
         gradient: truth.to_vec(),
     };
-    measured.bias_in_errors(&truth).into_iter().map(f64::abs).fold(0.0, f64::max)
+    measured
+        .bias_in_errors(&truth)
+        .into_iter()
+        .map(f64::abs)
+        .fold(0.0, f64::max)
 }
 
 /// Compares all estimators on a problem and tests what must hold everywhere.
 fn check(name: &str, refused: &[&str]) {
     let (problem, table) = read(name);
-    let comparison = compare(&problem, &[], SETTINGS, &Device::flex(), |_| {}).expect("a comparison");
+    let comparison =
+        compare(&problem, &[], SETTINGS, &Device::flex(), |_| {}).expect("a comparison");
     let oracle = Oracle::read(&table);
-    assert_close(name, &[comparison.exact.value], &[oracle.value(&oracle.logits())]);
+    assert_close(
+        name,
+        &[comparison.exact.value],
+        &[oracle.value(&oracle.logits())],
+    );
     let exact = &comparison.exact.gradient;
     assert_close(name, exact, &oracle.gradient());
 
-    let found: BTreeSet<_> = comparison.refused.iter().map(|refusal| refusal.name.as_str()).collect();
-    assert_eq!(found, refused.iter().copied().collect(), "{name}: {:?}", comparison.refused);
-    assert!(comparison.refused.iter().all(|refusal| refusal.reason.len() > 20));
-    assert_eq!(found.len() + comparison.estimators.len() + 1, ESTIMATORS.len());
+    let found: BTreeSet<_> = comparison
+        .refused
+        .iter()
+        .map(|refusal| refusal.name.as_str())
+        .collect();
+    assert_eq!(
+        found,
+        refused.iter().copied().collect(),
+        "{name}: {:?}",
+        comparison.refused
+    );
+    assert!(
+        comparison
+            .refused
+            .iter()
+            .all(|refusal| refusal.reason.len() > 20)
+    );
+    assert_eq!(
+        found.len() + comparison.estimators.len() + 1,
+        ESTIMATORS.len()
+    );
 
     let mut caught = Vec::new();
     for measured in &comparison.estimators {
@@ -83,46 +109,73 @@ fn check(name: &str, refused: &[&str]) {
         if biased {
             continue;
         }
-        assert!(z < CRITICAL_Z, "{name}: {} is {z} standard errors off\n{measured:?}\n{exact:?}", measured.name);
+        assert!(
+            z < CRITICAL_Z,
+            "{name}: {} is {z} standard errors off\n{measured:?}\n{exact:?}",
+            measured.name
+        );
         if worst_z(measured, exact, 1.05) > CRITICAL_Z {
             caught.push(&measured.name);
         }
     }
     println!("{name:16} control caught by {caught:?}");
-    assert!(!caught.is_empty(), "{name}: the check is blind to a factor of 1.05");
+    assert!(
+        !caught.is_empty(),
+        "{name}: the check is blind to a factor of 1.05"
+    );
     let theory = [
         ("straight-through", oracle.straight_through()),
         ("concrete", oracle.concrete()),
     ];
     for (estimator, expectation) in theory {
-        let Some(expectation) = expectation else { continue };
+        let Some(expectation) = expectation else {
+            continue;
+        };
         check_bias(name, &comparison, estimator, &expectation);
     }
 }
 
 /// A biased estimator has the expectation that theory gives it, which is not the gradient unless theory says so.
 fn check_bias(name: &str, comparison: &Comparison, estimator: &str, expectation: &[f64]) {
-    let measured = comparison.estimators.iter().find(|m| m.name == estimator).expect("measured");
+    let measured = comparison
+        .estimators
+        .iter()
+        .find(|m| m.name == estimator)
+        .expect("measured");
     let exact = &comparison.exact.gradient;
     let z = worst_z(measured, expectation, 1.0);
-    assert!(z < CRITICAL_Z, "{name}: {estimator} is {z} standard errors off its own expectation");
+    assert!(
+        z < CRITICAL_Z,
+        "{name}: {estimator} is {z} standard errors off its own expectation"
+    );
     let bias = Measurement {
         mean: expectation.to_vec(),
         ..measured.clone()
     };
     let (bias, seen) = (worst_z(&bias, exact, 1.0), worst_z(measured, exact, 1.0));
-    println!("{name:16} {estimator:17} z {z:8.2} of its own expectation, bias {bias:.2} seen as {seen:.2}");
+    println!(
+        "{name:16} {estimator:17} z {z:8.2} of its own expectation, bias {bias:.2} seen as {seen:.2}"
+    );
     if bias > 2.0 * CRITICAL_Z {
-        assert!(seen > CRITICAL_Z, "{name}: {estimator} should be {bias} standard errors off");
+        assert!(
+            seen > CRITICAL_Z,
+            "{name}: {estimator} should be {bias} standard errors off"
+        );
     } else {
-        assert!(seen < bias + CRITICAL_Z, "{name}: {estimator} should be {bias} standard errors off");
+        assert!(
+            seen < bias + CRITICAL_Z,
+            "{name}: {estimator} should be {bias} standard errors off"
+        );
     }
 }
 
 fn assert_close(name: &str, got: &[f64], expected: &[f64]) {
     assert_eq!(got.len(), expected.len(), "{name}");
     for (got, expected) in got.iter().zip(expected) {
-        assert!((got - expected).abs() <= 1e-7 * (1.0 + expected.abs()), "{name}: {got} but {expected}");
+        assert!(
+            (got - expected).abs() <= 1e-7 * (1.0 + expected.abs()),
+            "{name}: {got} but {expected}"
+        );
     }
 }
 
@@ -157,19 +210,35 @@ problems! {
 fn every_problem_is_listed_and_the_false_alarm_budget_holds() {
     let files = fs::read_dir(folder()).expect("the folder of problems");
     let files: BTreeSet<_> = files
-        .map(|file| file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|file| {
+            file.expect("an entry")
+                .path()
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     assert_eq!(files, NAMES.iter().map(|&name| name.to_owned()).collect());
     assert!(files.len() >= 12);
-    let coordinates: usize = NAMES.iter().map(|name| read(name).0.coordinates().len()).sum();
-    assert!(coordinates * (ESTIMATORS.len() - 1) <= MOST_COORDINATES, "{coordinates}");
+    let coordinates: usize = NAMES
+        .iter()
+        .map(|name| read(name).0.coordinates().len())
+        .sum();
+    assert!(
+        coordinates * (ESTIMATORS.len() - 1) <= MOST_COORDINATES,
+        "{coordinates}"
+    );
 }
 
 #[test]
 fn the_relax_toy_has_the_value_and_gradient_of_its_paper() {
     // p = 1/2, t = 0.499: (t^2 + (1 - t)^2) / 2 = (0.249001 + 0.251001) / 2; p (1 - p) (1 - 2 t) = 0.25 * 0.002.
     let exact = Reference::of(&read("relax_toy").0, &Device::flex()).expect("two states");
-    assert!((exact.value - 0.250_001).abs() < 1e-12 && (exact.gradient[0] - 0.0005).abs() < 1e-12, "{exact:?}");
+    assert!(
+        (exact.value - 0.250_001).abs() < 1e-12 && (exact.gradient[0] - 0.0005).abs() < 1e-12,
+        "{exact:?}"
+    );
 }
 
 const QUICK: ComparisonSettings = ComparisonSettings {
@@ -179,19 +248,45 @@ const QUICK: ComparisonSettings = ComparisonSettings {
 };
 
 fn quick(problem: &str, estimator: &str) -> Result<Comparison, EstimatorError> {
-    compare(&read(problem).0, &[estimator.to_owned()], QUICK, &Device::flex(), |_| {})
+    compare(
+        &read(problem).0,
+        &[estimator.to_owned()],
+        QUICK,
+        &Device::flex(),
+        |_| {},
+    )
 }
 
 #[test]
 fn a_refusal_says_why_and_what_would_work() {
     for (problem, estimator, words) in [
-        ("bits3_table", "rebar", "not differentiable in relaxed choices; use `rloo` or `disarm`"),
-        ("bits3_table", "concrete", "not differentiable in relaxed choices; use `rloo` or `disarm`"),
+        (
+            "bits3_table",
+            "rebar",
+            "not differentiable in relaxed choices; use `rloo` or `disarm`",
+        ),
+        (
+            "bits3_table",
+            "concrete",
+            "not differentiable in relaxed choices; use `rloo` or `disarm`",
+        ),
         ("categorical3", "disarm", "no opposite sample; use `rloo`"),
-        ("bits6", "vimco", "an expected cost, not a bound of several samples; use `rloo`"),
-        ("bits6", "pathwise", "a bernoulli choice is no smooth function of its noise"),
+        (
+            "bits6",
+            "vimco",
+            "an expected cost, not a bound of several samples; use `rloo`",
+        ),
+        (
+            "bits6",
+            "pathwise",
+            "a bernoulli choice is no smooth function of its noise",
+        ),
         ("latent_bound", "rloo", "for an expected cost; use `vimco`"),
-        ("latent_bound", "disarm", "for an expected cost; use `vimco`"),
+        (
+            "latent_bound",
+            "disarm",
+            "for an expected cost; use `vimco`",
+        ),
         ("bits6", "exact", "what the others are compared with"),
     ] {
         let comparison = quick(problem, estimator).expect("a refusal is no error");
@@ -200,17 +295,31 @@ fn a_refusal_says_why_and_what_would_work() {
         assert!(reason.contains(words), "{problem}, {estimator}: {reason}");
     }
     let unknown = quick("bits6", "rebarr").expect_err("no such estimator");
-    assert!(matches!(unknown, EstimatorError::UnknownName { .. }), "{unknown}");
+    assert!(
+        matches!(unknown, EstimatorError::UnknownName { .. }),
+        "{unknown}"
+    );
 }
 
 #[test]
 fn a_measurement_depends_on_its_seed_alone() {
     let measure = |seed| {
-        let settings = ComparisonSettings { draws: 10_000, tune_steps: 3, seed };
-        let names = ["nvil".to_owned(), "rebar".to_owned(), "moving-average".to_owned()];
+        let settings = ComparisonSettings {
+            draws: 10_000,
+            tune_steps: 3,
+            seed,
+        };
+        let names = [
+            "nvil".to_owned(),
+            "rebar".to_owned(),
+            "moving-average".to_owned(),
+        ];
         let comparison = compare(&read("layers").0, &names, settings, &Device::flex(), |_| {});
         let estimators = comparison.expect("a comparison").estimators;
-        estimators.into_iter().map(|m| (m.mean, m.variance)).collect::<Vec<_>>()
+        estimators
+            .into_iter()
+            .map(|m| (m.mean, m.variance))
+            .collect::<Vec<_>>()
     };
     assert_eq!(measure(1), measure(1));
     assert_ne!(measure(1), measure(2));
@@ -236,7 +345,9 @@ struct OracleSite {
 }
 
 fn number(value: &toml::Value) -> f64 {
-    value.as_float().unwrap_or_else(|| value.as_integer().expect("a number") as f64)
+    value
+        .as_float()
+        .unwrap_or_else(|| value.as_integer().expect("a number") as f64)
 }
 
 fn numbers(value: &toml::Value) -> Vec<f64> {
@@ -250,27 +361,45 @@ impl Oracle {
     fn read(table: &toml::Table) -> Self {
         let rows = |value: &toml::Value| value.as_array().expect("a list").clone();
         let site = |site: &toml::Value| OracleSite {
-            choices: rows(&site["logits"]).iter().map(|entry| numbers(entry).len()).collect(),
+            choices: rows(&site["logits"])
+                .iter()
+                .map(|entry| numbers(entry).len())
+                .collect(),
             one_hot: site["kind"].as_str() == Some("categorical"),
             logits: numbers(&site["logits"]),
             prior: site.get("prior").map(numbers),
-            parents: site.get("parents").map_or(vec![], |p| numbers(p).iter().map(|&p| p as usize).collect()),
-            weights: site.get("weights").map_or(vec![], |w| rows(w).iter().map(numbers).collect()),
+            parents: site
+                .get("parents")
+                .map_or(vec![], |p| numbers(p).iter().map(|&p| p as usize).collect()),
+            weights: site
+                .get("weights")
+                .map_or(vec![], |w| rows(w).iter().map(numbers).collect()),
         };
         let term = |term: &toml::Value| {
-            let powers = numbers(&term["powers"]).iter().map(|&power| power as i32).collect();
+            let powers = numbers(&term["powers"])
+                .iter()
+                .map(|&power| power as i32)
+                .collect();
             (number(&term["coefficient"]), powers)
         };
         Self {
             sites: rows(&table["site"]).iter().map(site).collect(),
-            terms: table.get("term").map_or(vec![], |terms| rows(terms).iter().map(term).collect()),
+            terms: table
+                .get("term")
+                .map_or(vec![], |terms| rows(terms).iter().map(term).collect()),
             table: table.get("table").map(|table| numbers(&table["values"])),
-            k: table.get("objective").and_then(|o| o.get("k")).map(|k| number(k) as u32),
+            k: table
+                .get("objective")
+                .and_then(|o| o.get("k"))
+                .map(|k| number(k) as u32),
         }
     }
 
     fn logits(&self) -> Vec<f64> {
-        self.sites.iter().flat_map(|site| site.logits.clone()).collect()
+        self.sites
+            .iter()
+            .flat_map(|site| site.logits.clone())
+            .collect()
     }
 
     /// All joint states in the order of a table: one block of coordinates per choice, the first one slowest.
@@ -279,13 +408,19 @@ impl Oracle {
         for site in &self.sites {
             for &size in &site.choices {
                 let options: Vec<Vec<f64>> = if site.one_hot {
-                    (0..size).map(|c| (0..size).map(|i| f64::from(u8::from(i == c))).collect()).collect()
+                    (0..size)
+                        .map(|c| (0..size).map(|i| f64::from(u8::from(i == c))).collect())
+                        .collect()
                 } else {
                     vec![vec![0.0], vec![1.0]]
                 };
                 states = states
                     .iter()
-                    .flat_map(|state| options.iter().map(move |option| [state.as_slice(), option].concat()))
+                    .flat_map(|state| {
+                        options
+                            .iter()
+                            .map(move |option| [state.as_slice(), option].concat())
+                    })
                     .collect();
             }
         }
@@ -319,10 +454,15 @@ impl Oracle {
                 Some(*end - site.logits.len())
             })
             .collect();
-        let part = |x: &[f64], i: usize| x[starts[i]..starts[i] + self.sites[i].logits.len()].to_vec();
+        let part =
+            |x: &[f64], i: usize| x[starts[i]..starts[i] + self.sites[i].logits.len()].to_vec();
         let (mut log_q, mut cost) = (0.0, 0.0);
         for (i, site) in self.sites.iter().enumerate() {
-            let inputs: Vec<f64> = site.parents.iter().flat_map(|&parent| part(v, parent)).collect();
+            let inputs: Vec<f64> = site
+                .parents
+                .iter()
+                .flat_map(|&parent| part(v, parent))
+                .collect();
             let mut logits = part(a, i);
             for (logit, row) in logits.iter_mut().zip(&site.weights) {
                 *logit += row.iter().zip(&inputs).map(|(w, x)| w * x).sum::<f64>();
@@ -333,14 +473,22 @@ impl Oracle {
                 cost += log_prob - Self::log_prob(site, prior, &part(v, i));
             }
         }
-        cost += self.terms.iter().map(|(c, powers)| c * monomial(v, powers)).sum::<f64>();
+        cost += self
+            .terms
+            .iter()
+            .map(|(c, powers)| c * monomial(v, powers))
+            .sum::<f64>();
         cost += self.table.as_ref().map_or(0.0, |table| table[index]);
         (log_q.exp(), cost)
     }
 
     fn value(&self, a: &[f64]) -> f64 {
         let states = self.states();
-        let states: Vec<_> = states.iter().enumerate().map(|(i, v)| self.state(i, v, a)).collect();
+        let states: Vec<_> = states
+            .iter()
+            .enumerate()
+            .map(|(i, v)| self.state(i, v, a))
+            .collect();
         let k = self.k.unwrap_or(1);
         let tuples = states.len().pow(k);
         let tuple = |mut index: usize| {
@@ -366,7 +514,9 @@ impl Oracle {
             a[j] += h;
             self.value(&a)
         };
-        (0..self.logits().len()).map(|j| (shifted(j, h) - shifted(j, -h)) / (2.0 * h)).collect()
+        (0..self.logits().len())
+            .map(|j| (shifted(j, h) - shifted(j, -h)) / (2.0 * h))
+            .collect()
     }
 
     /// The expectation of the straight-through estimator, `E[(dE[b]/da)^T f'(b)]`, for one layer of relaxable choices.
@@ -381,12 +531,20 @@ impl Oracle {
             let (q, _) = self.state(index, v, &a);
             let slope: Vec<f64> = (0..v.len()).map(|j| self.slope(v, j)).collect();
             let mut start = 0;
-            for (site, &size) in self.sites.iter().flat_map(|s| s.choices.iter().map(move |c| (s, c))) {
+            for (site, &size) in self
+                .sites
+                .iter()
+                .flat_map(|s| s.choices.iter().map(move |c| (s, c)))
+            {
                 let block = start..start + size;
                 if site.one_hot {
                     let norm: f64 = a[block.clone()].iter().map(|a| a.exp()).sum();
                     let p: Vec<f64> = a[block.clone()].iter().map(|a| a.exp() / norm).collect();
-                    let mean: f64 = p.iter().zip(&slope[block.clone()]).map(|(p, s)| p * s).sum();
+                    let mean: f64 = p
+                        .iter()
+                        .zip(&slope[block.clone()])
+                        .map(|(p, s)| p * s)
+                        .sum();
                     for (j, p) in block.clone().zip(&p) {
                         total[j] += q * p * (slope[j] - mean);
                     }
@@ -405,8 +563,12 @@ impl Oracle {
     fn concrete(&self) -> Option<Vec<f64>> {
         const POINTS: u32 = 1 << 18;
         let t = 2.0 / 3.0;
-        let alone = self.terms.iter().all(|(_, powers)| powers.iter().filter(|&&p| p > 0).count() <= 1);
-        let plain = |site: &OracleSite| !site.one_hot && site.parents.is_empty() && site.prior.is_none();
+        let alone = self
+            .terms
+            .iter()
+            .all(|(_, powers)| powers.iter().filter(|&&p| p > 0).count() <= 1);
+        let plain =
+            |site: &OracleSite| !site.one_hot && site.parents.is_empty() && site.prior.is_none();
         if self.table.is_some() || self.k.is_some() || !alone || !self.sites.iter().all(plain) {
             return None;
         }
@@ -429,7 +591,11 @@ impl Oracle {
         let term = |(c, powers): &(f64, Vec<i32>)| {
             let mut lower = powers.clone();
             lower[j] -= 1;
-            if powers[j] == 0 { 0.0 } else { c * f64::from(powers[j]) * monomial(v, &lower) }
+            if powers[j] == 0 {
+                0.0
+            } else {
+                c * f64::from(powers[j]) * monomial(v, &lower)
+            }
         };
         self.terms.iter().map(term).sum()
     }
@@ -440,5 +606,8 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 fn monomial(v: &[f64], powers: &[i32]) -> f64 {
-    v.iter().zip(powers).map(|(v, &power)| v.powi(power)).product()
+    v.iter()
+        .zip(powers)
+        .map(|(v, &power)| v.powi(power))
+        .product()
 }

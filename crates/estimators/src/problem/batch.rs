@@ -56,7 +56,11 @@ impl ProblemBatch<'_> {
     #[must_use]
     pub fn without_gradients(&self) -> Self {
         Self {
-            logits: self.logits.iter().map(|logits| logits.clone().inner()).collect(),
+            logits: self
+                .logits
+                .iter()
+                .map(|logits| logits.clone().inner())
+                .collect(),
             ..self.clone()
         }
     }
@@ -83,7 +87,10 @@ impl ProblemBatch<'_> {
                 .reduce(|a, b| a * b);
             match product {
                 Some(product) => product * term.coefficient,
-                None => self.constant(&[term.coefficient], [1, 1]).repeat_dim(0, rows).squeeze_dim(1),
+                None => self
+                    .constant(&[term.coefficient], [1, 1])
+                    .repeat_dim(0, rows)
+                    .squeeze_dim(1),
             }
         };
         self.problem.terms.iter().map(term).reduce(|a, b| a + b)
@@ -91,12 +98,13 @@ impl ProblemBatch<'_> {
 
     /// The table's entry at the exact choices `hard`, `[rows, coordinates] -> [rows]`.
     fn lookup(&self, values: &[f64], hard: Tensor<2>) -> Tensor<1> {
-        #[expect(clippy::cast_precision_loss, reason = "below 2^16")]
         let strides: Vec<f64> = self.problem.strides().iter().map(|&s| s as f64).collect();
         let strides = self.constant(&strides, [1, strides.len()]);
         // Every product and sum is a small whole number, so the index is exact.
         let index = (row_sum(hard * strides) + 0.5).int();
-        self.constant(values, [values.len(), 1]).select(0, index).squeeze_dim(1)
+        self.constant(values, [values.len(), 1])
+            .select(0, index)
+            .squeeze_dim(1)
     }
 }
 
@@ -115,7 +123,13 @@ impl Program for ProblemBatch<'_> {
         for (site, logits) in self.problem.sites.iter().zip(&self.logits) {
             let own = run.rows(logits.clone());
             let gather = |of: &[Tensor<2>]| {
-                Tensor::cat(site.parents.iter().map(|&parent| of[parent].clone()).collect(), 1)
+                Tensor::cat(
+                    site.parents
+                        .iter()
+                        .map(|&parent| of[parent].clone())
+                        .collect(),
+                    1,
+                )
             };
             // A baseline of a site without inputs still learns a constant.
             let (logits, context) = if site.parents.is_empty() {
@@ -136,7 +150,11 @@ impl Program for ProblemBatch<'_> {
             hard.push(choice.hard);
         }
         let polynomial = self.polynomial(&Tensor::cat(values, 1));
-        let table = self.problem.table.as_ref().map(|table| self.lookup(table, Tensor::cat(hard, 1)));
+        let table = self
+            .problem
+            .table
+            .as_ref()
+            .map(|table| self.lookup(table, Tensor::cat(hard, 1)));
         let cost = match (polynomial, table) {
             (Some(polynomial), Some(table)) => polynomial + table,
             (polynomial, table) => polynomial.or(table).expect("checked: a problem has a cost"),

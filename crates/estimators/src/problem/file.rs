@@ -119,12 +119,10 @@ impl<'de> Deserialize<'de> for Logits {
                 Ok(Logits::Bit(logit))
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "a logit written without a point")]
             fn visit_i64<E>(self, logit: i64) -> Result<Logits, E> {
                 Ok(Logits::Bit(logit as f64))
             }
 
-            #[expect(clippy::cast_precision_loss, reason = "a logit written without a point")]
             fn visit_u64<E>(self, logit: u64) -> Result<Logits, E> {
                 Ok(Logits::Bit(logit as f64))
             }

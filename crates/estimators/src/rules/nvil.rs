@@ -52,7 +52,6 @@ impl Nvil {
             hidden,
             &plain,
         );
-        #[expect(clippy::cast_precision_loss, reason = "a number of features")]
         let scale = 1.0 / (features as f64).sqrt();
         Self {
             hidden: linear((uniform * 2.0 - 1.0) * scale, device),

@@ -84,9 +84,15 @@ fn table(comparison: &Comparison) -> String {
     let price = |m: &Measurement| m.total_variance() * m.evaluations;
     estimators.sort_by(|a, b| a.biased.cmp(&b.biased).then(price(a).total_cmp(&price(b))));
     for m in estimators {
-        let z = m.bias_in_errors(exact).into_iter().fold(0.0_f64, |worst, z| {
-            if z.abs() > worst.abs() { z } else { worst }
-        });
+        let z = m
+            .bias_in_errors(exact)
+            .into_iter()
+            .fold(
+                0.0_f64,
+                |worst, z| {
+                    if z.abs() > worst.abs() { z } else { worst }
+                },
+            );
         let variance: Vec<String> = m.variance.iter().map(|&v| number(v)).collect();
         let _ = writeln!(
             text,
