@@ -150,6 +150,13 @@ impl EstimatorConfig {
             });
         }
         if self.name == "exact" {
+            if !self.sites.is_empty() {
+                return Err(EstimatorError::Undefined {
+                    estimator: self.name.clone(),
+                    what: "a program with estimators of its own for some `sites`".into(),
+                    reason: "it enumerates all sites together; use `rloo`".into(),
+                });
+            }
             return Ok(Box::new(Exact::new(schema, objective)?));
         }
         let mut rules: Vec<(Arc<str>, Box<dyn Rule>)> = Vec::new();
@@ -163,7 +170,7 @@ impl EstimatorConfig {
             };
             let rule = self
                 .rule(estimator, sites[0], device)
-                .ok_or_else(|| undefined("it is no estimator of one site".into()))?;
+                .ok_or_else(|| undefined("it enumerates all sites together; use `rloo`".into()))?;
             for site in &sites {
                 rule.check(site, schema, &objective).map_err(undefined)?;
             }
@@ -253,7 +260,9 @@ fn check_objective(
             undefined("the program reports returns directly; use the objective `expected`")
         }
         Objective::LogMeanWeight { k } if k > 1 && !schema.abilities.replay => {
-            undefined("the program cannot be run several times on the same examples (a black box)")
+            undefined(
+                "the program cannot be run several times on the same examples (a black box); use the objective `expected`",
+            )
         }
         _ => Ok(()),
     }

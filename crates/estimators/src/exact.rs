@@ -42,7 +42,7 @@ impl Exact {
         if !schema.abilities.replay {
             return Err(undefined(
                 "this program".into(),
-                "it cannot be run again on the same examples (a black box)".into(),
+                "it cannot be run again on the same examples (a black box); use `reinforce`".into(),
             ));
         }
         if matches!(objective, Objective::Expected { discount } if discount < 1.0) {
@@ -55,7 +55,8 @@ impl Exact {
         if schema.has_signals {
             return Err(undefined(
                 "this program".into(),
-                "it reports returns directly, which need not be its expected costs".into(),
+                "it reports returns directly, which need not be its expected costs; use `rloo`"
+                    .into(),
             ));
         }
         let mut supports = Vec::with_capacity(schema.sites.len());
@@ -65,6 +66,12 @@ impl Exact {
                 supports.push(None);
                 continue;
             }
+            if site.law.is_pathwise() {
+                return Err(undefined(
+                    format!("site `{}`", site.key.name),
+                    "it is continuous and the costs are not differentiable; use `reinforce`".into(),
+                ));
+            }
             let support = site.law.support(site.params, MOST_STATES);
             let total = support
                 .as_ref()
@@ -73,11 +80,19 @@ impl Exact {
             let Some(total) = total else {
                 return Err(undefined(
                     format!("site `{}`", site.key.name),
-                    format!("more than {MOST_STATES} joint states; use a sampling estimator"),
+                    format!("more than {MOST_STATES} joint states; use `rloo`"),
                 ));
             };
             states = total;
             supports.push(support);
+        }
+        if matches!(objective, Objective::LogMeanWeight { k } if k > 1)
+            && supports.iter().any(Option::is_none)
+        {
+            return Err(undefined(
+                "a bound of several samples".into(),
+                "the samples of continuous choices would share their noise; use `vimco`".into(),
+            ));
         }
         if let Objective::LogMeanWeight { k } = objective
             && states

@@ -168,16 +168,21 @@ pub struct Choice {
     /// The exact choice of the same noise, without gradient. Branch and count with it.
     pub hard: Tensor<2>,
     exact: bool,
+    masked: bool,
     site: usize,
 }
 
 impl Choice {
     /// The entry of `memory` `[rows, n, d]` that a one-hot choice among `n` points to, `[rows, d]`: gathered where the
-    /// choice is exact, weighted where it is relaxed.
+    /// choice is exact, weighted where it is relaxed; zero where the choice is inactive.
+    ///
+    /// # Panics
+    /// If `memory` does not have one entry per class of a single choice.
     #[must_use]
     pub fn select(&self, memory: Tensor<3>) -> Tensor<2> {
         let [rows, n, d] = memory.dims();
-        if self.exact {
+        assert_eq!(self.value.dims(), [rows, n], "one entry of memory per class");
+        if self.exact && !self.masked {
             let index: Tensor<2, Int> = self.hard.clone().argmax(1);
             let index = index.unsqueeze_dim::<3>(2).expand([rows, 1, d]);
             return memory.gather(1, index).reshape([rows, d]);
@@ -302,6 +307,7 @@ impl<'a> Run<'a> {
                 mask.clone().detach().apply(drawn.hard),
             ),
         };
+        let masked = mask.is_some();
         let active = mask.map(|mask| mask.active);
         self.trace.sites.push(SiteRecord {
             key,
@@ -321,6 +327,7 @@ impl<'a> Run<'a> {
             value,
             hard,
             exact: drawn.exact,
+            masked,
             site: index,
         }
     }

@@ -33,8 +33,12 @@ pub struct Sited {
 }
 
 impl Sited {
-    /// `rules` by name of their site, each checked by its caller.
-    pub(crate) fn new(
+    /// `rules` by name of their site, one for every site, each [checked](Rule::check) by the caller.
+    ///
+    /// # Panics
+    /// If a site of `schema` has no rule.
+    #[must_use]
+    pub fn new(
         rules: Vec<(Arc<str>, Box<dyn Rule>)>,
         schema: &Schema,
         objective: Objective,
@@ -50,7 +54,11 @@ impl Sited {
             Objective::Expected { .. } => rules.iter().map(|rule| rule.samples()).max().unwrap_or(1),
         };
         let mirrored = (0..schema.sites.len())
-            .filter(|&site| rules[by_name[&schema.sites[site].key.name]].is_mirrored())
+            .filter(|&site| {
+                let name = &schema.sites[site].key.name;
+                let rule = by_name.get(name).unwrap_or_else(|| panic!("site `{name}` has no rule"));
+                rules[*rule].is_mirrored()
+            })
             .collect();
         Self {
             rules,
@@ -123,19 +131,21 @@ impl Estimator for Sited {
             evaluations: trace.copies as f64,
             scalars: Vec::new(),
         };
+        let mirrors = self.mirrored.clone();
+        let (objective, samples) = (self.objective, self.samples);
+        let at = |index: usize| At {
+            frozen: &frozen,
+            noise,
+            objective,
+            trace: &trace,
+            samples,
+            index,
+            mirror: mirrors.iter().position(|&i| i == index).map(|b| b + 1),
+            bound: bound.clone(),
+        };
         for (index, site) in trace.sites.iter().enumerate() {
-            let at = At {
-                frozen: &frozen,
-                noise,
-                objective: self.objective,
-                trace: &trace,
-                samples: self.samples,
-                index,
-                mirror: self.mirrored.iter().position(|&i| i == index).map(|b| b + 1),
-                bound: bound.clone(),
-            };
             let rule = &mut self.rules[self.by_name[&site.key.name]];
-            let Some(gradient) = rule.gradient(&at) else {
+            let Some(gradient) = rule.gradient(&at(index)) else {
                 continue;
             };
             let Gradient {
@@ -151,6 +161,9 @@ impl Estimator for Sited {
                 (Some(a), Some(b)) => Some(a + b),
                 (a, b) => a.or(b),
             };
+        }
+        for (index, site) in trace.sites.iter().enumerate() {
+            self.rules[self.by_name[&site.key.name]].observe(&at(index));
         }
         for (name, &rule) in &self.by_name {
             for (what, value) in self.rules[rule].scalars() {

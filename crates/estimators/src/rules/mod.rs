@@ -21,7 +21,8 @@ use crate::{
     trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, column, mask_rows},
 };
 
-/// How the choices of one site are made and differentiated. Occurrences of a site share a rule.
+/// How the choices of one site are made and differentiated. Occurrences of a site share a rule. Rules from elsewhere
+/// join the built-in ones in [`Sited::new`](crate::Sited::new).
 pub trait Rule {
     /// Whether the rule is defined for this site; the error says why not.
     ///
@@ -51,6 +52,10 @@ pub trait Rule {
 
     /// The gradient at the parameters of the choice; `None` if the tape of the main run carries it already.
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient>;
+
+    /// Takes in what the choice led to, once every choice of the batch has its gradient: a running mean that already
+    /// holds this batch would depend on the samples it corrects.
+    fn observe(&mut self, _at: &At<'_>) {}
 
     /// Whether the expectation differs from the gradient.
     fn is_biased(&self) -> bool {
@@ -86,7 +91,8 @@ pub struct Gradient {
 
 impl Gradient {
     /// `signal * score`, with nothing to tune.
-    fn score(at: &At<'_>, signal: Tensor<1>) -> Self {
+    #[must_use]
+    pub fn score(at: &At<'_>, signal: Tensor<1>) -> Self {
         Self {
             logits: column(signal) * at.score(),
             tuning: None,
@@ -112,12 +118,39 @@ pub struct At<'a> {
 }
 
 impl At<'_> {
-    fn site(&self) -> &SiteRecord {
+    /// The choice as it was made, in all blocks of copies and with its tape.
+    #[must_use]
+    pub fn site(&self) -> &SiteRecord {
         &self.trace.sites[self.index]
     }
 
+    /// The main run.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        self.trace
+    }
+
+    /// Which choice of the main run this is.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The program without parameter gradients, for runs of a control variate.
+    #[must_use]
+    pub fn frozen(&self) -> &dyn Program {
+        (self.frozen)()
+    }
+
+    /// The noise of the main run.
+    #[must_use]
+    pub fn noise(&self) -> &Noise {
+        self.noise
+    }
+
     /// Rows of one block of copies.
-    fn rows(&self) -> usize {
+    #[must_use]
+    pub fn rows(&self) -> usize {
         self.samples * self.trace.batch
     }
 
@@ -247,7 +280,11 @@ fn needs_replay(schema: &Schema) -> Result<(), String> {
 
 fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
     if site.law.relaxation().is_none() {
-        return Err(format!("a {} choice has no relaxation", site.law.name()));
+        return Err(format!(
+            "a {} choice has no relaxation; use `{}`",
+            site.law.name(),
+            if site.law.is_pathwise() { "pathwise" } else { "rloo" }
+        ));
     }
     if !(schema.abilities.relaxed && schema.abilities.differentiable) {
         return Err(

@@ -23,7 +23,7 @@ impl Rule for Pathwise {
     fn check(&self, site: &SiteSchema, schema: &Schema, _: &Objective) -> Result<(), String> {
         if !site.law.is_pathwise() {
             return Err(format!(
-                "a {} choice is no smooth function of its noise",
+                "a {} choice is no smooth function of its noise; use `rloo`",
                 site.law.name()
             ));
         }

@@ -250,7 +250,9 @@ impl Rule for Rebar {
         expected_only(objective)?;
         needs_relaxation(site, schema)?;
         if schema.has_signals {
-            return Err("returns that come from outside are not known for relaxed choices".into());
+            return Err(
+                "returns that come from outside are not known for relaxed choices; use `rloo`".into(),
+            );
         }
         let fixed = schema
             .sites
@@ -259,7 +261,7 @@ impl Rule for Rebar {
             .find(|later| later.law.relaxation().is_none() && !later.law.is_pathwise());
         match fixed {
             Some(later) => Err(format!(
-                "`{}` is neither relaxable nor a smooth function of its noise",
+                "`{}` is neither relaxable nor a smooth function of its noise; use `rloo`",
                 later.key.name
             )),
             None => Ok(()),

@@ -61,7 +61,7 @@ impl Rule for Vimco {
         super::needs_replay(schema)?;
         match objective {
             Objective::LogMeanWeight { k } if *k >= 2 => Ok(()),
-            Objective::LogMeanWeight { .. } => Err("the bound needs at least 2 samples".into()),
+            Objective::LogMeanWeight { .. } => Err("the bound needs at least 2 samples; use `reinforce`, or set `k`".into()),
             Objective::Expected { .. } => Err(
                 "its objective is an expected cost, not a bound of several samples; use `rloo`, or the objective `log_mean_weight`"
                     .into(),
