@@ -13,10 +13,10 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use unbiased_estimators::{
-    Comparison, ComparisonSettings, ESTIMATORS, EstimatorError, Measurement, Reference, compare,
-    problem::Problem,
+    Comparison, ComparisonSettings, ESTIMATORS, EstimatorConfig, EstimatorError, Measurement,
+    Noise, Reference, Schema, compare, problem::Problem,
 };
 
 const CRITICAL_Z: f64 = 6.08;
@@ -323,6 +323,45 @@ fn a_measurement_depends_on_its_seed_alone() {
     };
     assert_eq!(measure(1), measure(1));
     assert_ne!(measure(1), measure(2));
+}
+
+/// What an estimator reports about itself, after some estimates, before and after another one.
+fn around_an_estimate(name: &str, freeze: bool) -> (Vec<f32>, Vec<f32>, bool) {
+    let device = Device::flex().autodiff();
+    let (problem, _) = read("layers");
+    let batch = problem.batch(16, &device, DType::F32);
+    let schema = Schema::of(&batch);
+    let config = EstimatorConfig::named(name);
+    let mut estimator = config
+        .build(&schema, problem.objective(), &device)
+        .expect("defined for layers of bits");
+    let mut report = |step| {
+        let estimate = estimator.estimate(&batch, &Noise::new(0, step));
+        if freeze {
+            estimator.freeze();
+        }
+        let scalars = estimate.report.scalars.into_iter();
+        let numbers = scalars.map(|(_, x)| x.into_scalar::<f32>()).collect();
+        (numbers, estimate.tuning.is_some())
+    };
+    report(0);
+    let (before, _) = report(1);
+    let (after, tunes) = report(2);
+    (before, after, tunes)
+}
+
+#[test]
+fn a_frozen_estimator_stands_still_and_computes_nothing_for_tuning() {
+    for name in ["moving-average", "nvil", "rebar", "rebar-two-branch"] {
+        let (before, after, tunes) = around_an_estimate(name, true);
+        assert_eq!((before, tunes), (after, false), "{name}");
+    }
+    // The control: without freezing, averages move and tuning is there.
+    let (before, after, _) = around_an_estimate("moving-average", false);
+    assert_ne!(before, after);
+    let (before, after, tunes) = around_an_estimate("nvil", false);
+    assert!(before != after && tunes);
+    assert!(around_an_estimate("rebar", false).2);
 }
 
 /// A second reading of the problem format, in plain f64.
