@@ -180,7 +180,7 @@ pub struct Running {
 impl Running {
     /// Waits until the file at `path` has at least `bytes` bytes, or the program has ended.
     pub fn wait_for_bytes(&mut self, path: &Path, bytes: u64) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while fs::metadata(path).map_or(0, |file| file.len()) < bytes {
             if self.child.try_wait().unwrap().is_some() {
                 return;

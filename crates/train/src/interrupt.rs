@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks the loop to stop after its step, the second ends the process at once.
 
+use std::io::IsTerminal;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +18,15 @@ pub fn install() {
             if REQUESTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED.into());
             }
-            out::note("stopping after this step; once more to stop at once");
+            // On a terminal the cursor is at the end of a bar.
+            let line = if std::io::stderr().is_terminal() {
+                "\n"
+            } else {
+                ""
+            };
+            out::note(format_args!(
+                "{line}stopping after this step; once more to stop at once"
+            ));
         });
         if let Err(error) = installed {
             out::note(format_args!("Ctrl-C will not write a checkpoint: {error}"));

@@ -1,9 +1,10 @@
 //! What a user sees while a run goes on: a bar with live figures on a terminal, plain lines elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::data::Split;
 use crate::out;
@@ -36,8 +37,16 @@ impl Progress {
         if !std::io::stderr().is_terminal() {
             return Self::Plain { steps };
         }
-        let template = "{bar:24} {pos}/{len} steps  {per_sec}  {eta} left  {wide_msg}";
-        let style = ProgressStyle::with_template(template).expect("the template is well formed");
+        let template = "{bar:16} {pos}/{len}  {rate}  {eta} left  {wide_msg}";
+        let style = ProgressStyle::with_template(template)
+            .expect("the template is well formed")
+            .with_key(
+                "rate",
+                |state: &ProgressState, line: &mut dyn fmt::Write| {
+                    // A line that cannot be drawn is drawn again soon.
+                    let _ = write!(line, "{:.0}/s", state.per_sec());
+                },
+            );
         let bar = ProgressBar::new(steps)
             .with_position(done)
             .with_style(style);
@@ -53,19 +62,20 @@ impl Progress {
         }
     }
 
-    /// Figures have been measured.
-    pub fn figures(&self, step: u64, split: Split, metrics: &Metrics, left: Option<f64>) {
-        match self {
-            Self::Quiet => {}
-            Self::Bar(bar) => match split {
-                Split::Train => bar.set_message(words(metrics)),
-                _ => bar.println(format!("step {step}  {split}  {}", words(metrics))),
-            },
-            Self::Plain { steps } => {
-                let left = left.map_or_else(String::new, |s| format!("  {} left", duration(s)));
+    /// Figures have been measured; with the time left when they are those of a training step.
+    pub fn figures(&self, step: u64, split: Split, metrics: &Metrics, left_s: Option<f64>) {
+        match (self, left_s) {
+            (Self::Quiet, _) => {}
+            // Losses first: a terminal is narrow.
+            (Self::Bar(bar), Some(_)) => bar.set_message(words(metrics.losses_first())),
+            (Self::Bar(bar), None) => {
+                bar.println(format!("step {step}  {split}  {}", words(metrics.iter())));
+            }
+            (Self::Plain { steps }, left_s) => {
+                let left = left_s.map_or_else(String::new, |s| format!("  {} left", duration(s)));
                 out::note(format_args!(
                     "step {step}/{steps}  {split}  {}{left}",
-                    words(metrics)
+                    words(metrics.iter())
                 ));
             }
         }
@@ -80,17 +90,25 @@ impl Progress {
         }
     }
 
+    /// All steps are done and the final evaluation begins.
+    pub fn evaluating(&self) {
+        if let Self::Bar(bar) = self {
+            bar.set_message("final evaluation");
+        }
+    }
+
     /// The run is over.
     pub fn finish(&self) {
         if let Self::Bar(bar) = self {
             bar.finish();
+            // The bar leaves the cursor at the end of its line.
+            out::note("");
         }
     }
 }
 
-fn words(metrics: &Metrics) -> String {
-    let words: Vec<String> = metrics
-        .iter()
+fn words<'a>(figures: impl Iterator<Item = (&'a str, f64)>) -> String {
+    let words: Vec<String> = figures
         .map(|(name, value)| format!("{name} {}", number(value)))
         .collect();
     words.join("  ")

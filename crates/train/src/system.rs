@@ -58,6 +58,13 @@ impl Metrics {
             .map(|(name, value)| (name.as_str(), *value))
     }
 
+    /// All figures, those that must be finite before the others.
+    pub fn losses_first(&self) -> impl Iterator<Item = (&str, f64)> {
+        let at = |index: usize| (self.entries[index].0.as_str(), self.entries[index].1);
+        let others = (0..self.entries.len()).filter(|index| !self.losses.contains(index));
+        self.losses.iter().copied().chain(others).map(at)
+    }
+
     /// The figure of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {

@@ -140,6 +140,7 @@ impl TrainLoop<'_> {
             }
         }
         if until == schedule.steps {
+            self.progress.evaluating();
             for &split in &schedule.final_splits {
                 self.evaluate(system, until, split, true, clock)?;
                 if interrupt::requested() {

@@ -4,6 +4,7 @@ mod chart;
 mod html;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,11 +71,12 @@ pub fn report(paths: &[PathBuf]) -> Result<String, Failure> {
     }
     body.push_str("<h2>Configurations</h2>\n");
     for run in &runs {
-        body.push_str(&format!(
-            "<details><summary>{}</summary><pre>{}</pre></details>\n",
+        let _ = writeln!(
+            body,
+            "<details><summary>{}</summary><pre>{}</pre></details>",
             escape(&run.path.display().to_string()),
             escape(&run.config.to_toml())
-        ));
+        );
     }
     let systems: BTreeSet<&str> = runs
         .iter()
