@@ -3,6 +3,11 @@
 //! A model with choices is written once, as a [`Program`] that asks a [`Run`] for choices and reports what they cost. An
 //! [`Estimator`] decides how each choice is made, how often the program runs, and what the gradient is.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
+)]
+
 mod comparison;
 mod config;
 mod error;

@@ -253,7 +253,7 @@ const MIDDLE_NUMERATOR: [f64; 8] = [
 ];
 const MIDDLE_DENOMINATOR: [f64; 8] = [
     1.0,
-    2.053_191_626_637_758_8,
+    2.053_191_626_637_759,
     1.676_384_830_183_803_8,
     0.689_767_334_985_1,
     0.148_103_976_427_480_08,
@@ -351,7 +351,7 @@ mod tests {
             (NoiseLaw::Exponential, 1.0, 0.0059),
         ] {
             let sum: f64 = draws.iter().map(|&u| law.quantile(u)).sum();
-            assert!((sum / (1 << 20) as f64 - mean).abs() < bound, "{law:?}");
+            assert!((sum / f64::from(1 << 20) - mean).abs() < bound, "{law:?}");
         }
     }
 

@@ -13,6 +13,7 @@ pub struct Owned {
 }
 
 /// What one rule owns.
+#[expect(clippy::large_enum_variant, reason = "one per site")]
 #[derive(Module, Debug)]
 pub enum OwnedRule {
     /// A moving average.

@@ -47,6 +47,10 @@
 //! `flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `cuda` switch on the Burn backend of that name; only `flex` adds kernels. None is on by
 //! default: without `flex` the crate is the composed forms and needs no backend.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
+)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod adam;

@@ -43,9 +43,9 @@ pub fn initialise_with<M: Module>(
     })
 }
 
-/// Weights uniform on ±1/√fan_in, everything of rank one zero.
+/// Weights uniform on `±1/√fan_in`, everything of rank one zero.
 ///
-/// fan_in is the first axis of a matrix (`[d_in, d_out]`) and the product of all but the first of a filter.
+/// `fan_in` is the first axis of a matrix (`[d_in, d_out]`) and the product of all but the first of a filter.
 #[must_use]
 pub fn lecun_uniform(_path: &str, shape: &[usize]) -> Init {
     let fan_in: usize = match shape {

@@ -8,6 +8,11 @@
 //! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
 //! it. Nothing here reads files or prints.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
+)]
+
 mod init;
 pub mod sbn;
 pub mod toy;

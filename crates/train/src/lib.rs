@@ -12,6 +12,11 @@
 //! | [`data`] | data sets and generators |
 //! | [`device`] | the only place that names backends |
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
+)]
+
 pub mod bundle;
 pub mod checkpoint;
 pub mod cli;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// SHA-256 in hexadecimal.
+#[expect(clippy::format_collect, reason = "32 bytes")]
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()

@@ -180,7 +180,7 @@ impl System for SbnTraining {
         drop(program);
         self.learner.follow(&estimate);
 
-        if index % per_epoch == 0 {
+        if index.is_multiple_of(per_epoch) {
             self.epoch.reset();
         }
         self.epoch.add(&estimate.cost);
