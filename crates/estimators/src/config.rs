@@ -32,15 +32,39 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     ("exact", "enumeration of all states; for programs with few"),
     ("reinforce", "score function, no baseline (Williams 1992)"),
     ("moving-average", "score function, moving-average baseline"),
-    ("nvil", "score function, learned input-dependent baseline (Mnih & Gregor 2014)"),
-    ("rloo", "score function, leave-one-out baseline over `samples` (Kool et al. 2019)"),
+    (
+        "nvil",
+        "score function, learned input-dependent baseline (Mnih & Gregor 2014)",
+    ),
+    (
+        "rloo",
+        "score function, leave-one-out baseline over `samples` (Kool et al. 2019)",
+    ),
     ("disarm", "antithetic pairs, for bits (Dong et al. 2020)"),
-    ("straight-through", "exact forwards, mean backwards; biased (Bengio et al. 2013)"),
-    ("concrete", "Concrete / Gumbel-Softmax relaxation; biased (Maddison, Jang et al. 2017)"),
-    ("vimco", "leave-one-out baselines inside a bound of several samples (Mnih & Rezende 2016)"),
-    ("rebar", "relaxed control variate, one evaluation by coupled noise (Tucker et al. 2017)"),
-    ("rebar-two-branch", "relaxed control variate, independent conditional noise (Tucker et al. 2017)"),
-    ("pathwise", "reparameterization, for continuous choices (Kingma & Welling 2014)"),
+    (
+        "straight-through",
+        "exact forwards, mean backwards; biased (Bengio et al. 2013)",
+    ),
+    (
+        "concrete",
+        "Concrete / Gumbel-Softmax relaxation; biased (Maddison, Jang et al. 2017)",
+    ),
+    (
+        "vimco",
+        "leave-one-out baselines inside a bound of several samples (Mnih & Rezende 2016)",
+    ),
+    (
+        "rebar",
+        "relaxed control variate, one evaluation by coupled noise (Tucker et al. 2017)",
+    ),
+    (
+        "rebar-two-branch",
+        "relaxed control variate, independent conditional noise (Tucker et al. 2017)",
+    ),
+    (
+        "pathwise",
+        "reparameterization, for continuous choices (Kingma & Welling 2014)",
+    ),
 ];
 
 /// Which estimator, with its settings. Settings that an estimator does not know are ignored by it.
@@ -117,16 +141,36 @@ impl EstimatorConfig {
         };
         let above_zero = |x: f64| x > 0.0 && x.is_finite();
         #[expect(clippy::cast_precision_loss, reason = "for a message")]
-        range("samples", self.samples as f64, self.samples >= 2, "at least 2")?;
-        range("decay", self.decay, (0.0..1.0).contains(&self.decay), "in [0, 1)")?;
+        range(
+            "samples",
+            self.samples as f64,
+            self.samples >= 2,
+            "at least 2",
+        )?;
+        range(
+            "decay",
+            self.decay,
+            (0.0..1.0).contains(&self.decay),
+            "in [0, 1)",
+        )?;
         #[expect(clippy::cast_precision_loss, reason = "for a message")]
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
         if let Some(temperature) = self.temperature {
-            range("temperature", temperature, above_zero(temperature), "above 0")?;
+            range(
+                "temperature",
+                temperature,
+                above_zero(temperature),
+                "above 0",
+            )?;
         }
         let prior = self.prior_temperature;
         range("prior_temperature", prior, above_zero(prior), "above 0")?;
-        range("eta", self.eta, self.eta > 0.0 && self.eta < 2.0, "in (0, 2)")
+        range(
+            "eta",
+            self.eta,
+            self.eta > 0.0 && self.eta < 2.0,
+            "in (0, 2)",
+        )
     }
 
     /// Builds the estimator for programs of this schema. `device` is where the estimator's own parameters live, with
@@ -143,7 +187,11 @@ impl EstimatorConfig {
         self.validate()?;
         check_objective(schema, objective, &self.name)?;
         let names = schema.names();
-        if let Some(unknown) = self.sites.keys().find(|name| !names.contains(&name.as_str())) {
+        if let Some(unknown) = self
+            .sites
+            .keys()
+            .find(|name| !names.contains(&name.as_str()))
+        {
             return Err(EstimatorError::UnknownSite {
                 name: unknown.clone(),
                 known: names.join(", "),
@@ -161,7 +209,11 @@ impl EstimatorConfig {
         }
         let mut rules: Vec<(Arc<str>, Box<dyn Rule>)> = Vec::new();
         for name in names {
-            let sites: Vec<_> = schema.sites.iter().filter(|site| &*site.key.name == name).collect();
+            let sites: Vec<_> = schema
+                .sites
+                .iter()
+                .filter(|site| &*site.key.name == name)
+                .collect();
             let estimator = self.estimator_of(sites[0]);
             let undefined = |reason| EstimatorError::Undefined {
                 estimator: estimator.into(),
@@ -259,11 +311,9 @@ fn check_objective(
         Objective::LogMeanWeight { .. } if schema.has_signals => {
             undefined("the program reports returns directly; use the objective `expected`")
         }
-        Objective::LogMeanWeight { k } if k > 1 && !schema.abilities.replay => {
-            undefined(
-                "the program cannot be run several times on the same examples (a black box); use the objective `expected`",
-            )
-        }
+        Objective::LogMeanWeight { k } if k > 1 && !schema.abilities.replay => undefined(
+            "the program cannot be run several times on the same examples (a black box); use the objective `expected`",
+        ),
         _ => Ok(()),
     }
 }

@@ -200,9 +200,8 @@ impl Estimator for Exact {
                     Tensor::stack::<3>((0..k).map(|sample| pick(table, sample)).collect(), 0)
                 };
                 let joint = stack(&log_probs).sum_dim(0).squeeze_dim::<2>(0).exp();
-                let bound =
-                    log_mean_exp(stack(&log_weights).reshape([k, tuples * trace.batch]))
-                        .reshape([tuples, trace.batch]);
+                let bound = log_mean_exp(stack(&log_weights).reshape([k, tuples * trace.batch]))
+                    .reshape([tuples, trace.batch]);
                 ((joint * bound.neg()).sum_dim(0), Some(log_weights.inner()))
             }
         };

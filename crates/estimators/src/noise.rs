@@ -109,7 +109,10 @@ impl Noise {
     /// # Shapes
     /// `[copies * batch, width]`, copy-major.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "the coordinates of a block of noise")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the coordinates of a block of noise"
+    )]
     pub fn draw(
         &self,
         law: NoiseLaw,
@@ -149,7 +152,10 @@ pub(crate) fn upload(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Te
     let data = if dtype == DType::F64 {
         TensorData::new(values, shape)
     } else {
-        #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is the contract")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rounding to f32 is the contract"
+        )]
         TensorData::new(values.into_iter().map(|v| v as f32).collect(), shape)
     };
     Tensor::from_data(data, (device, dtype))
@@ -303,7 +309,10 @@ mod tests {
         for u in [6e-8, 1e-4, 0.01, 0.074, 0.076, 0.3, 0.5, 0.9, 0.999_999_9] {
             let z = normal_quantile(u);
             let back = 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
-            assert!((back - u).abs() <= 1e-14 * u.max(1e-2), "u {u} z {z} back {back}");
+            assert!(
+                (back - u).abs() <= 1e-14 * u.max(1e-2),
+                "u {u} z {z} back {back}"
+            );
         }
     }
 
@@ -358,10 +367,17 @@ mod tests {
     /// The numbers are a promise: a change would silently change every run.
     #[test]
     fn golden_uniforms() {
-        let bits: Vec<u64> = row(&Noise::new(0, 0), &Key::new("code", 0), Role::Choice, 0, 0, 3)
-            .iter()
-            .map(|u| (u * f64::from(1 << 23)) as u64)
-            .collect();
+        let bits: Vec<u64> = row(
+            &Noise::new(0, 0),
+            &Key::new("code", 0),
+            Role::Choice,
+            0,
+            0,
+            3,
+        )
+        .iter()
+        .map(|u| (u * f64::from(1 << 23)) as u64)
+        .collect();
         assert_eq!(bits, GOLDEN);
     }
     // Worked out by a second implementation, in another language.

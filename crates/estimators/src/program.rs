@@ -154,7 +154,10 @@ impl Site {
     /// Without a [`mask`](Site::mask).
     #[must_use]
     pub fn forced(mut self, value: Tensor<2>) -> Self {
-        let mask = self.mask.as_mut().expect("a forced value needs a mask first");
+        let mask = self
+            .mask
+            .as_mut()
+            .expect("a forced value needs a mask first");
         mask.forced = Some(value);
         self
     }
@@ -181,7 +184,11 @@ impl Choice {
     #[must_use]
     pub fn select(&self, memory: Tensor<3>) -> Tensor<2> {
         let [rows, n, d] = memory.dims();
-        assert_eq!(self.value.dims(), [rows, n], "one entry of memory per class");
+        assert_eq!(
+            self.value.dims(),
+            [rows, n],
+            "one entry of memory per class"
+        );
         if self.exact && !self.masked {
             let index: Tensor<2, Int> = self.hard.clone().argmax(1);
             let index = index.unsqueeze_dim::<3>(2).expand([rows, 1, d]);
@@ -338,7 +345,8 @@ impl<'a> Run<'a> {
                 name: known.clone(),
                 occurrence: *count,
             };
-            self.occurrences.insert(key.name.clone(), key.occurrence + 1);
+            self.occurrences
+                .insert(key.name.clone(), key.occurrence + 1);
             return key;
         }
         let key = Key::new(name, 0);
@@ -364,7 +372,8 @@ impl<'a> Run<'a> {
             let relaxation = law.relaxation().expect("drawn as a Concrete variable");
             let y = relaxed.coordinates.clone();
             let log_q = relaxation.log_density(params, relaxed.temperature.clone(), y.clone());
-            let log_p = relaxation.log_density(every_row(prior), relaxed.prior_temperature.clone(), y);
+            let log_p =
+                relaxation.log_density(every_row(prior), relaxed.prior_temperature.clone(), y);
             terms.push((log_q - log_p, now));
         } else if self.weighing == Weighing::Sampled {
             terms.push((

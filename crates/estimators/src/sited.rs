@@ -51,12 +51,16 @@ impl Sited {
         let rules: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
         let samples = match objective {
             Objective::LogMeanWeight { k } => k,
-            Objective::Expected { .. } => rules.iter().map(|rule| rule.samples()).max().unwrap_or(1),
+            Objective::Expected { .. } => {
+                rules.iter().map(|rule| rule.samples()).max().unwrap_or(1)
+            }
         };
         let mirrored = (0..schema.sites.len())
             .filter(|&site| {
                 let name = &schema.sites[site].key.name;
-                let rule = by_name.get(name).unwrap_or_else(|| panic!("site `{name}` has no rule"));
+                let rule = by_name
+                    .get(name)
+                    .unwrap_or_else(|| panic!("site `{name}` has no rule"));
                 rules[*rule].is_mirrored()
             })
             .collect();
@@ -194,7 +198,11 @@ impl Estimator for Sited {
         let mut owned = owned.rules.into_iter();
         for rule in &mut self.rules {
             if rule.owned().is_some() {
-                rule.set_owned(owned.next().expect("one entry per rule that owns something"));
+                rule.set_owned(
+                    owned
+                        .next()
+                        .expect("one entry per rule that owns something"),
+                );
             }
         }
     }

@@ -77,7 +77,7 @@ pub struct TrainArgs {
     /// Train once for each seed from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
     pub seeds: Option<Range<u64>>,
-    /// Folder of the run [default: runs/<system>-<config>-s<seed>]
+    /// Folder of the run [default: `runs/<system>-<config>-s<seed>`]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Stop early, after this step, with all schedules unchanged
@@ -95,7 +95,7 @@ pub struct TrainArgs {
     /// Where real data sets lie, besides `$UNBIASED_DATA` and the user's cache
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Make it a trial of a few seconds: apply the configuration's [smoke] table
+    /// Make it a trial of a few seconds: apply the configuration's table `smoke`
     #[arg(long)]
     pub smoke: bool,
     /// Print the complete configuration and stop

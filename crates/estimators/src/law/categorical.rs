@@ -128,10 +128,8 @@ impl Relaxation for Categorical {
         // The first class that reaches the maximum, so that a tie still gives exactly one.
         let latent = self.split(latent);
         let index = latent.clone().argmax(2);
-        let classes = Tensor::<1, burn::tensor::Int>::arange(
-            0..self.classes as i64,
-            &latent.device(),
-        );
+        let classes =
+            Tensor::<1, burn::tensor::Int>::arange(0..self.classes as i64, &latent.device());
         Self::join(
             classes
                 .reshape([1, 1, self.classes])

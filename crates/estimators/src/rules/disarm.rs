@@ -47,7 +47,9 @@ impl Rule for Disarm {
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
         let law = at.site().law.clone();
-        let antithesis = law.antithesis().expect("checked: the law has an opposite sample");
+        let antithesis = law
+            .antithesis()
+            .expect("checked: the law has an opposite sample");
         let factor = antithesis.factor(at.params(), at.hard(), at.opposite());
         let difference = at.cost_to_go() - at.opposite_cost_to_go();
         Some(Gradient {

@@ -187,7 +187,8 @@ impl At<'_> {
     }
 
     fn mirror_block(&self) -> usize {
-        self.mirror.expect("only a mirrored rule asks for its opposite")
+        self.mirror
+            .expect("only a mirrored rule asks for its opposite")
     }
 
     /// Noise of the choice.
@@ -283,7 +284,11 @@ fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
         return Err(format!(
             "a {} choice has no relaxation; use `{}`",
             site.law.name(),
-            if site.law.is_pathwise() { "pathwise" } else { "rloo" }
+            if site.law.is_pathwise() {
+                "pathwise"
+            } else {
+                "rloo"
+            }
         ));
     }
     if !(schema.abilities.relaxed && schema.abilities.differentiable) {

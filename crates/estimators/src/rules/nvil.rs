@@ -70,7 +70,11 @@ impl Nvil {
 
 /// A layer with these weights, `[in, out]`, and no bias at first.
 fn linear(weight: Tensor<2>, device: &Device) -> Linear {
-    let weight = if device.is_autodiff() { weight.autodiff() } else { weight };
+    let weight = if device.is_autodiff() {
+        weight.autodiff()
+    } else {
+        weight
+    };
     let bias = Tensor::zeros([weight.dims()[1]], device);
     Linear {
         weight: Param::from_tensor(weight),

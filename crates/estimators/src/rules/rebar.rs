@@ -251,7 +251,8 @@ impl Rule for Rebar {
         needs_relaxation(site, schema)?;
         if schema.has_signals {
             return Err(
-                "returns that come from outside are not known for relaxed choices; use `rloo`".into(),
+                "returns that come from outside are not known for relaxed choices; use `rloo`"
+                    .into(),
             );
         }
         let fixed = schema
@@ -288,8 +289,7 @@ impl Rule for Rebar {
             )
         };
         let reinforce = column(at.cost_to_go()) * score.clone();
-        let control =
-            at.mask(branches.control_term(score, c, free_slope, conditional_slope));
+        let control = at.mask(branches.control_term(score, c, free_slope, conditional_slope));
         let eta = scalar(self.parameters.eta());
         let logits = reinforce.clone() + eta.clone().inner() * control.clone();
 

@@ -11,23 +11,47 @@ pub static SYSTEMS: [SystemEntry; 2] = [
         "sbn",
         "belief networks and discrete autoencoders on images",
         &[
-            ("glyphs", include_str!("../../../../configs/sbn/glyphs.toml")),
-            ("mnist_linear1", include_str!("../../../../configs/sbn/mnist_linear1.toml")),
-            ("mnist_linear2", include_str!("../../../../configs/sbn/mnist_linear2.toml")),
-            ("mnist_nonlinear", include_str!("../../../../configs/sbn/mnist_nonlinear.toml")),
-            ("mnist_categorical", include_str!("../../../../configs/sbn/mnist_categorical.toml")),
-            ("mnist_gaussian", include_str!("../../../../configs/sbn/mnist_gaussian.toml")),
-            ("mnist_lower_half", include_str!("../../../../configs/sbn/mnist_lower_half.toml")),
-            ("mnist_vimco", include_str!("../../../../configs/sbn/mnist_vimco.toml")),
+            (
+                "glyphs",
+                include_str!("../../../../configs/sbn/glyphs.toml"),
+            ),
+            (
+                "mnist_linear1",
+                include_str!("../../../../configs/sbn/mnist_linear1.toml"),
+            ),
+            (
+                "mnist_linear2",
+                include_str!("../../../../configs/sbn/mnist_linear2.toml"),
+            ),
+            (
+                "mnist_nonlinear",
+                include_str!("../../../../configs/sbn/mnist_nonlinear.toml"),
+            ),
+            (
+                "mnist_categorical",
+                include_str!("../../../../configs/sbn/mnist_categorical.toml"),
+            ),
+            (
+                "mnist_gaussian",
+                include_str!("../../../../configs/sbn/mnist_gaussian.toml"),
+            ),
+            (
+                "mnist_lower_half",
+                include_str!("../../../../configs/sbn/mnist_lower_half.toml"),
+            ),
+            (
+                "mnist_vimco",
+                include_str!("../../../../configs/sbn/mnist_vimco.toml"),
+            ),
         ],
     ),
     SystemEntry::new::<toy::ToySettings>(
-    "toy",
-    "one bit, one parameter: the smallest problem with a discrete choice",
-    &[(
-        "relax_t0.499",
-        include_str!("../../../../configs/toy/relax_t0.499.toml"),
-    )],
+        "toy",
+        "one bit, one parameter: the smallest problem with a discrete choice",
+        &[(
+            "relax_t0.499",
+            include_str!("../../../../configs/toy/relax_t0.499.toml"),
+        )],
     ),
 ];
 
