@@ -38,7 +38,10 @@ fn a_run_folder_has_what_is_promised() {
     let summary = bench.summary(run);
     assert_eq!(summary["status"], "done");
     assert_eq!(summary["seed"], 7);
-    assert_eq!(summary["device"], "flex");
+    assert_eq!(
+        summary["device"],
+        unbiased_train::device::built_in().next().unwrap()
+    );
     assert_eq!(summary["smoke"], true);
     assert!(summary["steps_per_second"].as_f64().unwrap() > 0.0);
     assert!(summary["command"].as_str().unwrap().ends_with(line));
@@ -185,6 +188,30 @@ fn a_full_disk_ends_the_run_and_spares_the_checkpoint_before() {
         .run(&line.replace("--out r", "--out straight"))
         .succeeds();
     bench.assert_same_end("r", "straight");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_with_figures_costs_the_steps_since_the_checkpoint_and_no_more() {
+    let bench = Bench::new();
+    let line = |out: &str| {
+        format!(
+            "{TOY} --set schedule.steps=1000 --set schedule.log_every=1 \
+             --set schedule.checkpoint_every=50 --out {out}"
+        )
+    };
+    bench.run(&line("straight")).succeeds();
+    let full = bench.in_shell("trap '' XFSZ; ulimit -f 64", &line("r"));
+    full.fails(1, &["r/metrics.jsonl", "cannot write"]);
+    let step = *bench.checkpoints("r").last().unwrap();
+    let resumed = bench.run("train --resume r");
+    resumed.succeeds();
+    assert!(
+        resumed.stderr.contains(&format!("from step {step}")),
+        "{}",
+        resumed.stderr
+    );
+    bench.assert_same_end("straight", "r");
 }
 
 #[cfg(unix)]

@@ -49,7 +49,13 @@ fn several(plan: &Plan<'_>, args: &TrainArgs) -> Result<(), Failure> {
         match outcome {
             Ok(()) => {}
             // Whoever interrupts one seed wants the others to stop as well.
-            Err(failure @ Failure::Interrupted { .. }) => return Err(failure),
+            Err(failure @ Failure::Interrupted { .. }) => {
+                let rest = seed + 1..plan.seeds.end;
+                if !rest.is_empty() {
+                    out::note(format_args!("seeds {rest:?} were not started"));
+                }
+                return Err(failure);
+            }
             Err(failure) => {
                 out::note(format_args!("seed {seed}: {failure}"));
                 if worst
