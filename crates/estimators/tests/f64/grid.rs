@@ -1,0 +1,393 @@
+//! Noise laid out so that a weighted sum over rows is an expectation: every cell of uniforms that leads to one outcome,
+//! or the nodes of a quadrature rule within each cell.
+//!
+//! Cells of a later choice depend on the earlier ones, so the grid grows choice by choice: a run at the rows so far shows
+//! the parameters of the next choice.
+
+use std::{collections::HashMap, f64::consts::PI};
+
+use unbiased_estimators::{
+    Address, Draw, Key, Noise, Role, Schema, SiteRecord, Source, Weighing, execute,
+};
+
+use crate::{
+    estimate::{example, numbers, schema},
+    programs::Model,
+};
+
+type Slot = (Key, Role, usize);
+/// Uniforms of one choice, and their weight.
+type Node = (Vec<f64>, f64);
+
+/// Rows of uniforms with weights that sum to one.
+#[derive(Clone)]
+pub struct Grid {
+    pub weights: Vec<f64>,
+    columns: HashMap<Slot, Vec<f64>>,
+}
+
+impl Source for Grid {
+    fn fill(&self, at: Address<'_>, out: &mut [f64]) {
+        match self.columns.get(&(at.key.clone(), at.role, at.copy)) {
+            Some(column) => out.copy_from_slice(&column[at.row * out.len()..][..out.len()]),
+            None => out.fill(0.5),
+        }
+    }
+}
+
+/// How a cell is covered.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Cover {
+    /// One point: for estimators that depend on outcomes only.
+    Outcome,
+    /// A quadrature rule of this step: for those that depend on the noise itself.
+    Quadrature(f64),
+}
+
+/// What the estimator draws.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    pub samples: usize,
+    /// Names of the sites that are drawn in opposite pairs.
+    pub mirrored: &'a [&'a str],
+    pub cover: Cover,
+    /// Whether there is noise of conditional samples, too.
+    pub conditional: bool,
+}
+
+impl Plan<'_> {
+    /// Outcomes of `samples` independent samples.
+    pub fn outcomes(samples: usize) -> Self {
+        Self {
+            samples,
+            mirrored: &[],
+            cover: Cover::Outcome,
+            conditional: false,
+        }
+    }
+
+    pub fn quadrature(step: f64, conditional: bool) -> Self {
+        Self {
+            cover: Cover::Quadrature(step),
+            conditional,
+            ..Self::outcomes(1)
+        }
+    }
+
+    /// The grid of `model` at `theta`.
+    pub fn grid(&self, model: &dyn Model, theta: &[f64]) -> Grid {
+        let schema = schema(model);
+        let mirrored: Vec<usize> = (0..schema.sites.len())
+            .filter(|&site| self.mirrored.contains(&&*schema.sites[site].key.name))
+            .collect();
+        let blocks = 1 + mirrored.len();
+        let mut grid = Grid {
+            weights: vec![1.0],
+            columns: HashMap::new(),
+        };
+        for site in 0..schema.sites.len() {
+            let trace = {
+                let program = example(model, theta, grid.weights.len());
+                let noise = Noise::from_source(grid.clone());
+                let draw = |index: usize, _: &Key| match mirrored.iter().position(|&m| m == index) {
+                    Some(block) => Draw::Mirrored {
+                        copies: self.samples,
+                        block: block + 1,
+                    },
+                    None => Draw::Hard,
+                };
+                let copies = self.samples * blocks;
+                execute(
+                    &program,
+                    copies,
+                    self.samples,
+                    Weighing::Analytic,
+                    &draw,
+                    &noise,
+                )
+            };
+            let record = &trace.sites[site];
+            let seen = Seen::of(record);
+            let own = mirrored
+                .iter()
+                .position(|&m| m == site)
+                .map(|block| block + 1);
+            let rows = grid.weights.len();
+            let nodes = |row: usize| {
+                let copies = (0..self.samples).map(|copy| {
+                    let views: Vec<View<'_>> = (0..blocks)
+                        .map(|block| (block * self.samples + copy) * rows + row)
+                        .enumerate()
+                        .filter(|&(_, at)| seen.active[at])
+                        .map(|(block, at)| View {
+                            params: seen.params(at),
+                            opposite: own == Some(block),
+                        })
+                        .collect();
+                    nodes(record, seen.width, &views, self.cover)
+                });
+                product(copies)
+            };
+            let children: Vec<Vec<Node>> = (0..rows).map(nodes).collect();
+            grid.grow(&children, &record.key, Role::Choice, self.samples);
+            if self.conditional {
+                let v = product((0..seen.width).map(|_| interval(0.0, 1.0, self.cover)));
+                grid.grow(
+                    &vec![v; grid.weights.len()],
+                    &record.key,
+                    Role::Conditional,
+                    1,
+                );
+            }
+        }
+        let total: f64 = grid.weights.iter().sum();
+        assert!((total - 1.0).abs() < 1e-11, "weights sum to {total}");
+        grid
+    }
+}
+
+/// The continuous choices of `model` alone, for enumeration of the rest.
+pub fn continuous_grid(schema: &Schema) -> Grid {
+    let mut grid = Grid {
+        weights: vec![1.0],
+        columns: HashMap::new(),
+    };
+    for site in schema.sites.iter().filter(|site| site.law.is_pathwise()) {
+        let width = site.law.width(site.params);
+        let nodes = product((0..width).map(|_| normal_nodes()));
+        grid.grow(&vec![nodes; grid.weights.len()], &site.key, Role::Choice, 1);
+    }
+    grid
+}
+
+impl Grid {
+    /// One row by itself, as a batch of one.
+    pub fn row(&self, row: usize) -> Self {
+        let pick = |column: &Vec<f64>| {
+            let width = column.len() / self.weights.len();
+            column[row * width..][..width].to_vec()
+        };
+        Self {
+            weights: vec![self.weights[row]],
+            columns: self
+                .columns
+                .iter()
+                .map(|(slot, column)| (slot.clone(), pick(column)))
+                .collect(),
+        }
+    }
+
+    /// Replaces each row by its children, whose uniforms (`copies` side by side) are those of `key`.
+    fn grow(&mut self, children: &[Vec<Node>], key: &Key, role: Role, copies: usize) {
+        for column in self.columns.values_mut() {
+            let width = column.len() / children.len();
+            *column = children
+                .iter()
+                .enumerate()
+                .flat_map(|(row, nodes)| vec![&column[row * width..][..width]; nodes.len()])
+                .flatten()
+                .copied()
+                .collect();
+        }
+        let nodes = || children.iter().flatten();
+        for copy in 0..copies {
+            let part = |node: &Node| {
+                let width = node.0.len() / copies;
+                node.0[copy * width..][..width].to_vec()
+            };
+            let column = nodes().flat_map(part).collect();
+            self.columns.insert((key.clone(), role, copy), column);
+        }
+        self.weights = self
+            .weights
+            .iter()
+            .zip(children)
+            .flat_map(|(parent, nodes)| nodes.iter().map(move |node| parent * node.1))
+            .collect();
+    }
+}
+
+/// Parameters of one choice in all rows.
+struct Seen {
+    params: Vec<f64>,
+    columns: usize,
+    width: usize,
+    active: Vec<bool>,
+}
+
+impl Seen {
+    fn of(record: &SiteRecord) -> Self {
+        let [rows, columns] = record.params.dims();
+        Self {
+            params: numbers(record.params.clone()),
+            columns,
+            width: record.law.width(columns),
+            active: match &record.active {
+                Some(active) => numbers(active.clone()).iter().map(|&a| a > 0.5).collect(),
+                None => vec![true; rows],
+            },
+        }
+    }
+
+    fn params(&self, row: usize) -> &[f64] {
+        &self.params[row * self.columns..][..self.columns]
+    }
+}
+
+/// A choice as one block of copies sees it.
+struct View<'a> {
+    params: &'a [f64],
+    opposite: bool,
+}
+
+fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) -> Vec<Node> {
+    let Some(first) = views.first() else {
+        // An inactive choice has no outcome, but relaxed runs use its noise.
+        return match (cover, record.law.name()) {
+            (Cover::Outcome, _) => vec![(vec![0.5; width], 1.0)],
+            (_, "gaussian") => product((0..width).map(|_| normal_nodes())),
+            _ => product((0..width).map(|_| interval(0.0, 1.0, cover))),
+        };
+    };
+    match record.law.name() {
+        "bernoulli" => product((0..width).map(|bit| {
+            // b = 1[u > 1 - p]; with the opposite noise 1[1 - u > 1 - p].
+            let mut ends = vec![0.0, 1.0];
+            ends.extend(views.iter().map(|view| {
+                let p = sigma(view.params[bit]);
+                if view.opposite { p } else { 1.0 - p }
+            }));
+            ends.sort_by(f64::total_cmp);
+            ends.windows(2)
+                .flat_map(|cell| interval(cell[0], cell[1], cover))
+                .collect()
+        })),
+        "gaussian" => product((0..width).map(|_| normal_nodes())),
+        "categorical" | "plackett-luce" => {
+            assert!(
+                views.iter().all(|view| view.params == first.params),
+                "outcomes only"
+            );
+            match cover {
+                Cover::Outcome => finite_nodes(record, first.params),
+                Cover::Quadrature(step) => gumbel_nodes(first.params, step),
+            }
+        }
+        other => panic!("no nodes for a {other} choice"),
+    }
+}
+
+/// Uniforms of Gumbels far enough apart to make each outcome certain, with its probability.
+fn finite_nodes(record: &SiteRecord, params: &[f64]) -> Vec<Node> {
+    let support = record
+        .law
+        .support(params.len(), 1 << 10)
+        .expect("a finite law");
+    let odds: Vec<f64> = params.iter().map(|a| a.exp()).collect();
+    let n = params.len();
+    let ordered = record.law.name() == "plackett-luce";
+    support
+        .into_iter()
+        .map(|state| {
+            let probability = if ordered {
+                (0..n)
+                    .map(|i| {
+                        let remaining: f64 = (0..n)
+                            .filter(|&j| state[j] >= state[i])
+                            .map(|j| odds[j])
+                            .sum();
+                        odds[i] / remaining
+                    })
+                    .product()
+            } else {
+                // One choice per site is all that is needed here.
+                let chosen = state.iter().position(|&b| b == 1.0).expect("one-hot");
+                odds[chosen] / odds.iter().sum::<f64>()
+            };
+            let gumbel = |x: f64| {
+                if ordered {
+                    10.0 * (n as f64 - 1.0 - x)
+                } else {
+                    25.0 * x
+                }
+            };
+            let uniforms = state.iter().map(|&x| (-(-gumbel(x)).exp()).exp()).collect();
+            (uniforms, probability)
+        })
+        .collect()
+}
+
+/// Nodes over three Gumbels, with breakpoints where the order of the logits plus Gumbels changes.
+fn gumbel_nodes(params: &[f64], step: f64) -> Vec<Node> {
+    let cover = Cover::Quadrature(step);
+    let latent = |i: usize, u: f64| params[i] - (-u.ln()).ln();
+    let uniform = |i: usize, z: f64| (-(params[i] - z).exp()).exp();
+    let split = |end: f64| {
+        let mut nodes = interval(0.0, end, cover);
+        nodes.extend(interval(end, 1.0, cover));
+        nodes
+    };
+    let mut all = Vec::new();
+    for (first, weight) in interval(0.0, 1.0, cover) {
+        let z = latent(0, first[0]);
+        for (second, weight_2) in split(uniform(1, z)) {
+            let max = z.max(latent(1, second[0]));
+            for (third, weight_3) in split(uniform(2, max)) {
+                let uniforms = vec![first[0], second[0], third[0]];
+                all.push((uniforms, weight * weight_2 * weight_3));
+            }
+        }
+    }
+    all
+}
+
+/// Nodes on an interval: its middle, or the tanh-sinh rule (Takahasi & Mori, 1974), which does not mind singular ends.
+pub fn interval(low: f64, high: f64, cover: Cover) -> Vec<Node> {
+    let length = high - low;
+    if length < 1e-13 {
+        return Vec::new();
+    }
+    let Cover::Quadrature(step) = cover else {
+        return vec![(vec![low + length / 2.0], length)];
+    };
+    let half = (3.0 / step).round() as i32;
+    (-half..=half)
+        .map(|i| {
+            let t = f64::from(i) * step;
+            let s = PI / 2.0 * t.sinh();
+            let near = length / (1.0 + (2.0 * s.abs()).exp());
+            let u = if s < 0.0 { low + near } else { high - near };
+            // Near 1 the distance can fall below the spacing of f64, and no law is finite at 1.
+            let u = u.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0);
+            let weight = length * step * PI / 4.0 * t.cosh() / s.cosh().powi(2);
+            (vec![u], weight)
+        })
+        .collect()
+}
+
+/// The three-point rule for the standard normal, exact up to degree 5.
+fn normal_nodes() -> Vec<Node> {
+    [(-1.0, 1.0 / 6.0), (0.0, 2.0 / 3.0), (1.0, 1.0 / 6.0)]
+        .map(|(sign, weight)| {
+            let x = sign * 3_f64.sqrt();
+            (vec![0.5 * libm::erfc(-x / 2_f64.sqrt())], weight)
+        })
+        .to_vec()
+}
+
+/// All combinations, uniforms side by side.
+fn product(axes: impl Iterator<Item = Vec<Node>>) -> Vec<Node> {
+    axes.fold(vec![(Vec::new(), 1.0)], |all, axis| {
+        all.iter()
+            .flat_map(|(uniforms, weight)| {
+                axis.iter().map(move |(next, weight_2)| {
+                    ([uniforms.as_slice(), next].concat(), weight * weight_2)
+                })
+            })
+            .collect()
+    })
+}
+
+pub fn sigma(a: f64) -> f64 {
+    1.0 / (1.0 + (-a).exp())
+}

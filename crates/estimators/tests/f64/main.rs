@@ -1,0 +1,18 @@
+//! The referee of the estimators, in f64: exact gradients by enumeration, exact expectations of estimators by sums and
+//! quadrature, Monte Carlo where the noise has too many dimensions, and mutants that all of this must catch.
+
+#![expect(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod enumeration;
+mod estimate;
+mod expectations;
+mod grid;
+mod hand;
+mod laws;
+mod monte_carlo;
+mod mutants;
+#[path = "../programs/mod.rs"]
+mod programs;
+mod refusals;
+mod small;
+mod tuning;
