@@ -121,7 +121,8 @@ impl Draw {
                 let hard = law.sample(fixed(), noise.clone());
                 let mean = law.mean(params.clone());
                 Drawn {
-                    value: hard.clone() - mean.clone().detach() + mean,
+                    // In this order the value is exactly the hard one.
+                    value: hard.clone() + (mean.clone() - mean.inner()),
                     hard,
                     noise: Some(noise),
                     relaxed: None,
@@ -348,7 +349,14 @@ impl Schema {
     pub fn of(program: &dyn Program) -> Self {
         let frozen = program.frozen();
         let noise = Noise::new(0, 0);
-        let trace = execute(&*frozen, 1, 1, Weighing::Analytic, &|_, _| Draw::Hard, &noise);
+        let trace = execute(
+            &*frozen,
+            1,
+            1,
+            Weighing::Analytic,
+            &|_, _| Draw::Hard,
+            &noise,
+        );
         Self {
             abilities: program.abilities(),
             has_costs: trace.terms.iter().any(|term| term.part == Part::Cost),

@@ -18,6 +18,7 @@ use burn::{
     nn::Linear,
     tensor::{Device, Tensor},
 };
+use unbiased_kernels::tanh;
 
 use super::{At, Gradient, Rule};
 use crate::{
@@ -63,7 +64,7 @@ impl Nvil {
     /// `C(x)`, `[rows, features] -> [rows]`.
     #[must_use]
     pub fn forward(&self, context: Tensor<2>) -> Tensor<1> {
-        let hidden = self.hidden.forward(context).tanh();
+        let hidden = tanh(self.hidden.forward(context));
         self.output.forward(hidden).squeeze_dim::<1>(1)
     }
 }
