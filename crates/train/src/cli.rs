@@ -77,7 +77,7 @@ pub struct TrainArgs {
     /// Train once for each seed from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
     pub seeds: Option<Range<u64>>,
-    /// Folder of the run [default: `runs/<system>-<config>-s<seed>`]
+    /// Folder of the run (default: `runs/<system>-<config>-s<seed>`)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Stop early, after this step, with all schedules unchanged
