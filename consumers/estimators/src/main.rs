@@ -54,5 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     // At best the bits are 0, 1, 0: .1^2 + .1^2 + .4^2.
     println!("cost {cost:.3}, at best 0.180");
-    if cost < 0.25 { Ok(()) } else { Err("it did not learn".into()) }
+    if cost < 0.25 {
+        Ok(())
+    } else {
+        Err("it did not learn".into())
+    }
 }

@@ -12,6 +12,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.check()?;
     let model = Sbn::new(&config, &[0.2; 9], 0, &device);
     let pixels = model.pixels(Tensor::zeros([2, 4], &device));
-    println!("2 images of {} pixels, mean {:.3}", pixels.dims()[1], pixels.clone().mean().into_scalar::<f32>());
-    if pixels.dims() == [2, 9] { Ok(()) } else { Err("wrong shape".into()) }
+    println!(
+        "2 images of {} pixels, mean {:.3}",
+        pixels.dims()[1],
+        pixels.clone().mean().into_scalar::<f32>()
+    );
+    if pixels.dims() == [2, 9] {
+        Ok(())
+    } else {
+        Err("wrong shape".into())
+    }
 }
