@@ -140,7 +140,6 @@ impl EstimatorConfig {
             }
         };
         let above_zero = |x: f64| x > 0.0 && x.is_finite();
-        #[expect(clippy::cast_precision_loss, reason = "for a message")]
         range(
             "samples",
             self.samples as f64,
@@ -153,7 +152,6 @@ impl EstimatorConfig {
             (0.0..1.0).contains(&self.decay),
             "in [0, 1)",
         )?;
-        #[expect(clippy::cast_precision_loss, reason = "for a message")]
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
         if let Some(temperature) = self.temperature {
             range(

@@ -154,7 +154,6 @@ impl Exact {
         let mut total: Option<Tensor<1>> = None;
         for (site, support) in trace.sites.iter().zip(&self.supports) {
             let Some(support) = support else { continue };
-            #[expect(clippy::cast_precision_loss, reason = "a number of states")]
             let spread = -(support.len() as f64).ln();
             let log_prob = site.law.log_prob(site.params.clone(), site.hard.clone());
             let log_prob = match &site.active {
@@ -211,7 +210,6 @@ impl Estimator for Exact {
             let outside = outside.reshape([self.states, trace.batch]);
             surrogate = surrogate + (log_probs.inner().exp() * outside).sum_dim(0).mean();
         }
-        #[expect(clippy::cast_precision_loss, reason = "a number of states")]
         Estimate {
             surrogate,
             cost: expected.inner(),

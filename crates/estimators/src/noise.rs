@@ -152,10 +152,6 @@ pub(crate) fn upload(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Te
     let data = if dtype == DType::F64 {
         TensorData::new(values, shape)
     } else {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "rounding to f32 is the contract"
-        )]
         TensorData::new(values.into_iter().map(|v| v as f32).collect(), shape)
     };
     Tensor::from_data(data, (device, dtype))
@@ -184,7 +180,6 @@ impl Source for Counter {
 }
 
 /// `(k + 1/2) 2^-23` from the upper 23 bits.
-#[expect(clippy::cast_precision_loss, reason = "23 bits are exact in f64")]
 fn open_uniform(bits: u64) -> f64 {
     const SCALE: f64 = 1.0 / (1 << 23) as f64;
     ((bits >> 41) as f64 + 0.5) * SCALE

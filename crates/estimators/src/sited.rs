@@ -113,7 +113,6 @@ impl Estimator for Sited {
             Objective::LogMeanWeight { k } => {
                 let log_weights = costs.neg().reshape([k, trace.batch]);
                 let cost = log_mean_exp(log_weights.clone()).neg();
-                #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
                 (
                     cost.clone().mean(),
                     cost.clone().inner(),
@@ -130,7 +129,6 @@ impl Estimator for Sited {
         let frozen = || -> &dyn Program { &**cell.get_or_init(|| program.frozen()) };
         let mut tuning: Option<Tensor<1>> = None;
         let mut logit_gradients = Vec::new();
-        #[expect(clippy::cast_precision_loss, reason = "a number of copies")]
         let mut report = Diagnostics {
             evaluations: trace.copies as f64,
             scalars: Vec::new(),
@@ -225,7 +223,6 @@ fn logit_surrogate(params: &Tensor<2>, g: Tensor<2>) -> Tensor<1> {
         let rest = Tensor::zeros([rows - covered, width], (&g.device(), g.dtype()));
         Tensor::cat(vec![g, rest], 0)
     };
-    #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
     let scale = 1.0 / covered as f64;
     row_sum(params.clone() * padded).sum() * scale
 }

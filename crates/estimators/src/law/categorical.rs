@@ -188,12 +188,10 @@ impl Relaxation for Categorical {
 
     fn log_density(&self, params: Tensor<2>, temperature: Tensor<1>, y: Tensor<2>) -> Tensor<1> {
         // ln (K-1)! + (K-1) ln t + sum_k r_k - K lse(r), r = a - t y.
-        #[expect(clippy::cast_precision_loss, reason = "a number of classes")]
         let k = self.classes as f64;
         let residual = self.split(params - scalar(temperature.clone()) * y);
         // sum r - K lse(r) = sum log_softmax(r).
         let shape = choice_sum(activation::log_softmax(residual.clone(), 2));
-        #[expect(clippy::cast_precision_loss, reason = "a number of choices")]
         let n = residual.dims()[1] as f64;
         shape + (temperature.log() * (k - 1.0) + libm::lgamma(k)) * n
     }

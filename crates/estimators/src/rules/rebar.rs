@@ -59,7 +59,6 @@ impl RebarParameters {
     /// `eta` in (0, 2) and a temperature above 0.
     #[must_use]
     pub fn new(eta: f64, temperature: f64, device: &Device) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "parameters are f32")]
         let parameter = |x: f64| scalar_parameter(x as f32, device);
         Self {
             eta_logit: parameter((eta / (2.0 - eta)).ln()),
@@ -220,7 +219,6 @@ impl Rebar {
             differentiate(&b.conditional, w_conditional, -1.0);
         }
         let c = control(at, points, &self.parameters.temperature());
-        #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
         let rows = at.rows() as f64;
         (c * Tensor::cat(weights, 0)).sum() * (2.0 / rows) * self.parameters.eta().inner()
     }
@@ -233,7 +231,6 @@ fn difference_step(direction: &Tensor<2>) -> (Tensor<1>, Tensor<1>) {
     } else {
         1e-2
     };
-    #[expect(clippy::cast_precision_loss, reason = "a number of columns")]
     let scale = relative * (direction.dims()[1] as f64).sqrt();
     let norm = row_sum(direction.clone().square()).sqrt().clamp_min(1e-12);
     (norm.clone().recip() * scale, norm / (2.0 * scale))
@@ -294,7 +291,6 @@ impl Rule for Rebar {
         let logits = reinforce.clone() + eta.clone().inner() * control.clone();
 
         let relaxed = if self.coupled { 1.0 } else { 2.0 };
-        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = at.samples() as f64;
         let mut gradient = Gradient {
             logits,

@@ -28,7 +28,6 @@ pub struct Rloo {
 /// `f_k - mean_{j != k} f_j` of `[k, batch]`.
 #[must_use]
 pub fn advantage(costs: Tensor<2>) -> Tensor<2> {
-    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let k = costs.dims()[0] as f64;
     (costs.clone() - costs.mean_dim(0)) * (k / (k - 1.0))
 }

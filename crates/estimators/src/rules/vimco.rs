@@ -27,7 +27,6 @@ pub struct Vimco;
 /// `ln 1/K sum_k exp(x_k)` over the first axis: `[k, batch] -> [batch]`.
 #[must_use]
 pub fn log_mean_exp(log_weights: Tensor<2>) -> Tensor<1> {
-    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let k = log_weights.dims()[0] as f64;
     let max = log_weights.clone().inner().max_dim(0);
     let sum = (log_weights - max.clone()).exp().sum_dim(0);
@@ -38,7 +37,6 @@ pub fn log_mean_exp(log_weights: Tensor<2>) -> Tensor<1> {
 #[must_use]
 pub fn signal(log_weights: Tensor<2>) -> Tensor<2> {
     let [k, batch] = log_weights.dims();
-    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let n = k as f64;
     let bound = log_mean_exp(log_weights.clone());
     // ln w^_k = mean_{j != k} ln w_j.
