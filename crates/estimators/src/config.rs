@@ -12,6 +12,7 @@ use crate::{
     owned::RunningMean,
     rules::{
         Rule,
+        a2c::ActorCritic,
         concrete::Concrete,
         disarm::Disarm,
         moving_average::MovingAverage,
@@ -35,6 +36,10 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     (
         "nvil",
         "score function, learned input-dependent baseline (Mnih & Gregor 2014)",
+    ),
+    (
+        "a2c",
+        "actor-critic, generalised advantages; biased for `lambda` below 1 (Schulman et al. 2016)",
     ),
     (
         "rloo",
@@ -77,10 +82,12 @@ pub struct EstimatorConfig {
     pub sites: BTreeMap<String, String>,
     /// Samples per example: `rloo`.
     pub samples: usize,
-    /// Decay of running means: `moving-average`, `nvil`.
+    /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
-    /// Hidden units of a baseline network: `nvil`.
+    /// Hidden units of a baseline network: `nvil`, `a2c`.
     pub hidden: usize,
+    /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
+    pub lambda: f64,
     /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` (at the start).
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
@@ -97,6 +104,7 @@ impl Default for EstimatorConfig {
             samples: 2,
             decay: 0.9,
             hidden: 100,
+            lambda: 1.0,
             temperature: None,
             prior_temperature: 0.5,
             eta: 1.0,
@@ -153,6 +161,12 @@ impl EstimatorConfig {
             "in [0, 1)",
         )?;
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
+        range(
+            "lambda",
+            self.lambda,
+            (0.0..=1.0).contains(&self.lambda),
+            "in [0, 1]",
+        )?;
         if let Some(temperature) = self.temperature {
             range(
                 "temperature",
@@ -249,17 +263,14 @@ impl EstimatorConfig {
                 parameters: RebarParameters::new(self.eta, temperature, device),
             })
         };
+        let baseline = || Nvil::new(site.context.unwrap_or(1), self.hidden, self.decay, device);
         Some(match name {
             "reinforce" => Box::new(Reinforce),
             "moving-average" => Box::new(MovingAverage {
                 average: RunningMean::new(self.decay, device),
             }),
-            "nvil" => Box::new(Nvil::new(
-                site.context.unwrap_or(1),
-                self.hidden,
-                self.decay,
-                device,
-            )),
+            "nvil" => Box::new(baseline()),
+            "a2c" => Box::new(ActorCritic::new(baseline(), self.lambda)),
             "rloo" => Box::new(Rloo { k: self.samples }),
             "disarm" => Box::new(Disarm),
             "straight-through" => Box::new(StraightThrough),

@@ -352,7 +352,7 @@ fn around_an_estimate(name: &str, freeze: bool) -> (Vec<f32>, Vec<f32>, bool) {
 
 #[test]
 fn a_frozen_estimator_stands_still_and_computes_nothing_for_tuning() {
-    for name in ["moving-average", "nvil", "rebar", "rebar-two-branch"] {
+    for name in ["moving-average", "nvil", "a2c", "rebar", "rebar-two-branch"] {
         let (before, after, tunes) = around_an_estimate(name, true);
         assert_eq!((before, tunes), (after, false), "{name}");
     }

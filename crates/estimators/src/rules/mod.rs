@@ -1,5 +1,6 @@
 //! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
 
+pub mod a2c;
 pub mod concrete;
 pub mod disarm;
 pub mod moving_average;
@@ -276,7 +277,7 @@ fn needs_replay(schema: &Schema) -> Result<(), String> {
     if schema.abilities.replay {
         return Ok(());
     }
-    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average` or `nvil`".into())
+    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average`, `nvil` or `a2c`".into())
 }
 
 fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {

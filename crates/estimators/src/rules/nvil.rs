@@ -34,7 +34,7 @@ use crate::{
 pub struct Nvil {
     hidden: Linear,
     output: Linear,
-    average: RunningMean,
+    pub(super) average: RunningMean,
 }
 
 impl Nvil {

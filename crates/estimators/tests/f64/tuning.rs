@@ -156,12 +156,20 @@ fn the_tuning_gradient_of_rebar_is_the_slope_of_the_mean_squared_gradient() {
 }
 
 #[test]
-fn the_tuning_gradient_of_nvil_is_the_slope_of_its_squared_residual() {
-    let config = EstimatorConfig {
+fn the_tuning_gradient_of_a_baseline_is_the_slope_of_its_squared_residual() {
+    let of = |name| EstimatorConfig {
         hidden: 3,
-        ..EstimatorConfig::named("nvil")
+        ..EstimatorConfig::named(name)
     };
-    for model in [&Chain as &dyn Model, &BeliefNet] {
+    let window = Window { bonus: 0.1 };
+    let cases: [(&str, &dyn Model); 4] = [
+        ("nvil", &Chain),
+        ("nvil", &BeliefNet),
+        ("a2c", &BeliefNet),
+        ("a2c", &window),
+    ];
+    for (name, model) in cases {
+        let config = of(name);
         let (slopes, tape) = slopes_and_tape(&config, model, 1e-5);
         // The running mean, the last two numbers of each baseline, is not trained.
         for (i, (slope, tape)) in slopes.iter().zip(&tape).enumerate() {
@@ -190,7 +198,7 @@ fn tuning_leaves_the_model_alone_and_the_surrogate_what_is_owned() {
     let window = Window { bonus: 0.1 };
     let models: [&dyn Model; 5] = [&Chain, &BeliefNet, &Air, &window, &Machine];
     for model in models {
-        for name in ["nvil", "rebar", "rebar-two-branch"] {
+        for name in ["nvil", "a2c", "rebar", "rebar-two-branch"] {
             let mut estimator = build(name, model, EXPECTED);
             stir(&mut *estimator);
             let owned = estimator.owned();
@@ -217,7 +225,7 @@ fn a_program_that_does_not_freeze_is_caught() {
 
 #[test]
 fn what_is_owned_survives_being_stored() {
-    for name in ["moving-average", "nvil", "rebar", "rebar-two-branch"] {
+    for name in ["moving-average", "nvil", "a2c", "rebar", "rebar-two-branch"] {
         let mut old = build(name, &Chain, EXPECTED);
         stir(&mut *old);
         run(&mut *old, &Chain);
