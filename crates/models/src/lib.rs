@@ -2,7 +2,7 @@
 //!
 //! | system | what | paper |
 //! |---|---|---|
-//! | [`policy`] | policies in CartPole, Acrobot and a pendulum | Mnih et al. 2016; Grathwohl et al. 2018; Schulman et al. 2017 |
+//! | [`policy`] | policies for a cart with a pole, Acrobot and a pendulum | Mnih et al. 2016; Grathwohl et al. 2018; Schulman et al. 2017 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!

@@ -23,7 +23,7 @@ pub enum OptimizerKind {
     /// Adam (Kingma & Ba, 2015).
     #[default]
     Adam,
-    /// RMSProp (Tieleman & Hinton, 2012): `v <- b v + (1 - b) g^2`, `theta <- theta - lr g / (sqrt(v) + epsilon)`, with
+    /// `RMSProp` (Tieleman & Hinton, 2012): `v <- b v + (1 - b) g^2`, `theta <- theta - lr g / (sqrt(v) + epsilon)`, with
     /// `beta_2` for `b`; `beta_1` is not used.
     RmsProp,
 }

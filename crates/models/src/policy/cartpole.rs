@@ -1,4 +1,4 @@
-//! CartPole: a pole on a cart that is pushed left or right.
+//! Cart-pole: a pole on a cart that is pushed left or right.
 //!
 //! Source: Barto, Sutton & Anderson, "Neuronlike Adaptive Elements That Can Solve Difficult Learning Control Problems",
 //! 1983, with the constants and the time limits of `CartPole-v0` and `-v1`.
@@ -38,7 +38,7 @@ pub(super) fn euler(state: &mut [f64], force: f64) {
     }
 }
 
-/// CartPole with its time limit. Actions: 0 pushes left, 1 right. Reward 1 per step, the last one included.
+/// Cart-pole with its time limit. Actions: 0 pushes left, 1 right. Reward 1 per step, the last one included.
 #[derive(Debug, Clone, Copy)]
 pub struct CartPole {
     /// Steps after which an episode is cut.

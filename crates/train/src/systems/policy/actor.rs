@@ -86,7 +86,7 @@ impl ActorTraining {
         let (policy, estimator) = self.learner.parts();
         let owned = estimator.owned();
         let n = training.probe_episodes;
-        let value = ln_variance(policy, n, |repeat| {
+        ln_variance(policy, n, |repeat| {
             // Apart from the seeds of training.
             let noise = Noise::new(!self.seed, step * n + repeat);
             let program = PolicyProgram::new(
@@ -102,8 +102,7 @@ impl ActorTraining {
             // Running means are as if there had been no probe.
             estimator.set_owned(owned.clone());
             surrogate
-        });
-        value
+        })
     }
 }
 

@@ -41,15 +41,12 @@ struct Flatten<'a> {
 
 impl ModuleVisitor for Flatten<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        match self.gradients.get::<D>(param.id) {
-            Some(gradient) => {
-                let values = gradient.into_data_as::<f64>().try_to_vec::<f64>();
-                self.values.extend(values.expect("converted to f64"));
-            }
-            None => {
-                let n = param.val().shape().num_elements();
-                self.values.extend(std::iter::repeat_n(0.0, n));
-            }
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            let values = gradient.into_data_as::<f64>().try_to_vec::<f64>();
+            self.values.extend(values.expect("converted to f64"));
+        } else {
+            let n = param.val().shape().num_elements();
+            self.values.extend(std::iter::repeat_n(0.0, n));
         }
     }
 }
