@@ -5,11 +5,12 @@
 //! Estimation", 2016, eq. 16.
 //!
 //! `g_t = A_t * d ln p(b_t; a_t) / d a_t`, `A_t = sum_l (gamma lambda)^l delta_{t+l}`,
-//! `delta_t = c_t + gamma V_{t+1} - V_t`, `c_t = R_t - gamma R_{t+1}`, `R_t` the discounted cost to go
+//! `delta_t = c_t + gamma V_{t+1} - V_t`, `c_t` the costs between this choice and the next
 //!
-//! computed backwards as `G_t = c_t + gamma ((1 - lambda) V_{t+1} + lambda G_{t+1})`, `A_t = G_t - V_t`; `V` is trained
-//! on `(G_t - V_t)^2`, the mean over active choices. Steps `t` are the occurrences of the site; `gamma` is the discount
-//! of the objective to the power of the choices in between.
+//! (so that the discounted cost to go is `R_t = c_t + gamma R_{t+1}`), computed backwards as
+//! `G_t = c_t + gamma ((1 - lambda) V_{t+1} + lambda G_{t+1})`, `A_t = G_t - V_t`; `V` is trained on `(G_t - V_t)^2`, the
+//! mean over active choices. Steps `t` are the occurrences of the site; `gamma` is the discount of the objective to the
+//! power of the choices in between.
 //!
 //! | unbiased      | f differentiable | calls of f | extra parameters                             |
 //! |---------------|------------------|------------|----------------------------------------------|
@@ -32,7 +33,7 @@ use super::{At, Gradient, Rule, expected_only, nvil::Nvil};
 use crate::{
     estimator::Objective,
     owned::OwnedRule,
-    trace::{Schema, SiteSchema},
+    trace::{Part, Schema, SiteSchema},
 };
 
 /// The score function with generalised advantages.
@@ -46,11 +47,11 @@ pub struct ActorCritic {
     mean: Option<Tensor<1>>,
 }
 
-/// What the steps of one run come to, in order; all `[rows]` without gradient.
+/// What one step of a run came to; all `[rows]` without gradient.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Cost to go; `None` for a lookout.
-    pub to_go: Option<Tensor<1>>,
+    /// Costs of the step, up to the next one; `None` for a lookout.
+    pub cost: Option<Tensor<1>>,
     /// Value of the state.
     pub value: Tensor<1>,
     /// 1 where the choice was made.
@@ -60,63 +61,36 @@ pub struct Step {
 }
 
 /// `G_t` of every step, `[rows]` each; at a lookout what is known of the future.
-///
-/// # Panics
-/// If a lookout is not the last step.
 #[must_use]
 pub fn lambda_returns(steps: &[Step], lambda: f64) -> Vec<Tensor<1>> {
-    struct Next {
-        to_go: Tensor<1>,
-        value: Tensor<1>,
-        target: Tensor<1>,
-    }
     let Some(last) = steps.last() else {
         return Vec::new();
     };
     let zeros = last.value.zeros_like();
-    let mut next = Next {
-        to_go: zeros.clone(),
-        value: zeros.clone(),
-        target: zeros.clone(),
-    };
+    // `V` and `G` of the next step.
+    let (mut value, mut target) = (zeros.clone(), zeros);
     let mut targets = VecDeque::with_capacity(steps.len());
-    for (t, step) in steps.iter().enumerate().rev() {
-        let Some(to_go) = &step.to_go else {
-            assert_eq!(
-                t + 1,
-                steps.len(),
-                "only the last step has no cost after it"
-            );
-            let known = match &step.active {
-                Some(active) => step.value.clone() * active.clone(),
-                None => step.value.clone(),
-            };
-            targets.push_front(known.clone());
-            next.value = known.clone();
-            next.target = known;
-            continue;
+    for step in steps.iter().rev() {
+        let later = |known: Tensor<1>| match &step.cost {
+            None => known,
+            Some(cost) => cost.clone() + known * step.discount,
         };
-        let cost = to_go.clone() - next.to_go * step.discount;
-        let ahead = next.value.clone() * (1.0 - lambda) + next.target.clone() * lambda;
-        let target = cost.clone() + ahead * step.discount;
-        let (value, target) = match &step.active {
-            None => (step.value.clone(), target),
+        let own = match &step.cost {
+            None => step.value.clone(),
+            Some(_) => later(value.clone() * (1.0 - lambda) + target.clone() * lambda),
+        };
+        (value, target) = match &step.active {
+            None => (step.value.clone(), own),
             Some(active) => {
-                let through = |later: Tensor<1>| cost.clone() + later * step.discount;
                 let mix =
                     |made: Tensor<1>, not: Tensor<1>| not.clone() + active.clone() * (made - not);
                 (
-                    mix(step.value.clone(), through(next.value)),
-                    mix(target, through(next.target)),
+                    mix(step.value.clone(), later(value)),
+                    mix(own, later(target)),
                 )
             }
         };
         targets.push_front(target.clone());
-        next = Next {
-            to_go: to_go.clone(),
-            value,
-            target,
-        };
     }
     targets.into()
 }
@@ -150,24 +124,22 @@ impl ActorCritic {
         let known = values.clone().inner();
         let steps: Vec<Step> = own
             .iter()
+            .zip(costs(at, &own))
             .enumerate()
-            .map(|(t, &index)| Step {
-                to_go: trace
-                    .cost_to_go(index, at.discount())
-                    .map(|cost| at.block(cost, 0)),
+            .map(|(t, (&index, cost))| Step {
+                cost,
                 value: known.clone().narrow(0, t * rows, rows),
                 active: trace.sites[index]
                     .active
                     .clone()
                     .map(|active| at.block(active, 0).squeeze_dim::<1>(1)),
-                discount: own.get(t + 1).map_or(1.0, |&next| {
-                    let choices = i32::try_from(next - index).unwrap_or(i32::MAX);
-                    at.discount().powi(choices)
-                }),
+                discount: own
+                    .get(t + 1)
+                    .map_or(1.0, |&next| at.discount().powi(distance(index, next))),
             })
             .collect();
         let targets = Tensor::cat(lambda_returns(&steps, self.lambda), 0);
-        let counts = steps.iter().map(|step| match (&step.to_go, &step.active) {
+        let counts = steps.iter().map(|step| match (&step.cost, &step.active) {
             (None, _) => step.value.zeros_like(),
             (Some(_), None) => step.value.ones_like(),
             (Some(_), Some(active)) => active.clone(),
@@ -183,6 +155,39 @@ impl ActorCritic {
         }
         Some(((targets - values).square() * counts).sum() / total)
     }
+}
+
+fn distance(from: usize, to: usize) -> i32 {
+    i32::try_from(to - from).unwrap_or(i32::MAX)
+}
+
+/// What was reported between each choice of `own` and the next, discounted to the choice; `None` where nothing was
+/// reported any more.
+fn costs(at: &At<'_>, own: &[usize]) -> Vec<Option<Tensor<1>>> {
+    let terms = at.trace().terms.iter();
+    let counted = || terms.clone().filter(|term| term.part != Part::Outside);
+    let last = counted().map(|term| term.after.0).max().unwrap_or(0);
+    let mut costs: Vec<Option<Tensor<1>>> = vec![None; own.len()];
+    for term in counted() {
+        // Choices before the term.
+        let Some(t) = own
+            .partition_point(|&index| index < term.after.0)
+            .checked_sub(1)
+        else {
+            continue;
+        };
+        let delay = distance(own[t], term.after.0 - 1);
+        let cost = at.block(term.value.clone(), 0) * at.discount().powi(delay);
+        costs[t] = Some(match costs[t].take() {
+            Some(sum) => sum + cost,
+            None => cost,
+        });
+    }
+    let zeros = at.trace().zeros();
+    let step = |(cost, &index): (Option<Tensor<1>>, &usize)| {
+        (index < last).then(|| cost.unwrap_or_else(|| at.block(zeros.clone(), 0)))
+    };
+    costs.into_iter().zip(own).map(step).collect()
 }
 
 impl Rule for ActorCritic {

@@ -64,14 +64,9 @@ fn steps(gamma: f64, wrong: Option<&str>) -> Vec<Step> {
     let column = |f: &dyn Fn(&Row) -> f64| -> Tensor<1> {
         constant(&ROWS.iter().map(f).collect::<Vec<_>>(), &device)
     };
-    let to_go = |row: &Row, t: usize| -> f64 {
-        (t..5)
-            .map(|s| gamma.powi((s - t) as i32) * row.costs[s])
-            .sum()
-    };
     (0..6)
         .map(|t| Step {
-            to_go: (t < 5).then(|| column(&|row| to_go(row, t))),
+            cost: (t < 5).then(|| column(&|row| row.costs[t])),
             value: column(&|row| row.values[t]),
             active: (wrong != Some("ends are forgotten")).then(|| {
                 column(&|row| f64::from(t < row.made || (t == 5 && row.made == 5 && row.goes_on)))
