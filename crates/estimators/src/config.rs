@@ -13,6 +13,7 @@ use crate::{
     owned::RunningMean,
     rules::{
         Rule,
+        a2c::ActorCritic,
         concrete::Concrete,
         disarm::Disarm,
         lax::Lax,
@@ -41,6 +42,10 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     (
         "nvil",
         "score function, learned input-dependent baseline (Mnih & Gregor 2014)",
+    ),
+    (
+        "a2c",
+        "actor-critic, generalised advantages; biased for `lambda` below 1 (Schulman et al. 2016)",
     ),
     (
         "rloo",
@@ -111,14 +116,16 @@ pub struct EstimatorConfig {
     pub sites: BTreeMap<String, String>,
     /// Samples per example: `rloo`.
     pub samples: usize,
-    /// Decay of running means: `moving-average`, `nvil`.
+    /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
-    /// Hidden units of a baseline or control variate network: `nvil`, `relax`, `lax`.
+    /// Hidden units of a baseline or control variate network: `nvil`, `a2c`, `relax`, `lax`.
     pub hidden: usize,
     /// Hidden layers of a control variate network: `relax`, `lax`.
     pub layers: usize,
     /// Whether a learned baseline over the context is subtracted, too: `relax`, `lax`, `rebar`.
     pub baseline: bool,
+    /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
+    pub lambda: f64,
     /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
@@ -141,6 +148,7 @@ impl Default for EstimatorConfig {
             hidden: 100,
             layers: 1,
             baseline: false,
+            lambda: 1.0,
             temperature: None,
             prior_temperature: 0.5,
             eta: 1.0,
@@ -200,6 +208,12 @@ impl EstimatorConfig {
         )?;
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
         range("layers", self.layers as f64, self.layers >= 1, "at least 1")?;
+        range(
+            "lambda",
+            self.lambda,
+            (0.0..=1.0).contains(&self.lambda),
+            "in [0, 1]",
+        )?;
         if let Some(temperature) = self.temperature {
             range(
                 "temperature",
@@ -314,6 +328,7 @@ impl EstimatorConfig {
                 average: RunningMean::new(self.decay, device),
             }),
             "nvil" => Box::new(nvil()),
+            "a2c" => Box::new(ActorCritic::new(nvil(), self.lambda)),
             "rloo" => Box::new(Rloo { k: self.samples }),
             "disarm" => Box::new(Disarm),
             "straight-through" => Box::new(StraightThrough),

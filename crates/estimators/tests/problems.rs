@@ -355,6 +355,7 @@ fn a_frozen_estimator_stands_still_and_computes_nothing_for_tuning() {
     for name in [
         "moving-average",
         "nvil",
+        "a2c",
         "rebar",
         "rebar-two-branch",
         "relax",

@@ -1,5 +1,6 @@
 //! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
 
+pub mod a2c;
 mod branches;
 pub mod concrete;
 pub mod disarm;
@@ -292,7 +293,7 @@ fn needs_replay(schema: &Schema) -> Result<(), String> {
     if schema.abilities.replay {
         return Ok(());
     }
-    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average`, `nvil` or `relax`".into())
+    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average`, `nvil`, `a2c` or `relax`".into())
 }
 
 fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {

@@ -35,7 +35,7 @@ use crate::{
 pub struct Nvil {
     hidden: Linear,
     output: Linear,
-    average: RunningMean,
+    pub(super) average: RunningMean,
     watch: Watch,
 }
 

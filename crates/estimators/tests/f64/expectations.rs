@@ -29,7 +29,7 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     let black_box = program == "decision";
     let bits_only = ["belief net", "air", "alignment", "window"].contains(&program);
     match estimator {
-        "reinforce" | "moving-average" | "nvil" => true,
+        "reinforce" | "moving-average" | "nvil" | "a2c" => true,
         "exact" | "rloo" => !black_box,
         "disarm" | "measure-valued" => bits_only,
         "straight-through"
@@ -132,7 +132,10 @@ fn score_function_estimators_have_the_exact_gradient_as_expectation_on_all_nine(
     programs.push(Box::new(SequenceGan::new(Returns::Expected)));
     for model in programs {
         let want = exact_gradient(&*model);
-        for name in ["reinforce", "moving-average", "nvil"] {
+        for name in ["reinforce", "moving-average", "nvil", "a2c"] {
+            if name == "a2c" && schema(&*model).has_signals {
+                continue;
+            }
             let config = EstimatorConfig::named(name);
             is_unbiased(&config, &*model, &Plan::outcomes(1), &want);
         }
@@ -175,7 +178,7 @@ fn baselines_know_nothing_of_their_own_batch() {
         compare(name, &mean, &exact_gradient(model), BOUND)
     };
     for model in [&Window { bonus: 0.1 } as &dyn Model, &Alignment] {
-        for name in ["moving-average", "nvil"] {
+        for name in ["moving-average", "nvil", "a2c"] {
             check(expectation_of_rows(name, model, false));
             must_fail(
                 "a mean that has seen its batch",

@@ -170,12 +170,20 @@ fn the_tuning_gradient_of_rebar_is_the_slope_of_the_mean_squared_gradient() {
 }
 
 #[test]
-fn the_tuning_gradient_of_nvil_is_the_slope_of_its_squared_residual() {
-    let config = EstimatorConfig {
+fn the_tuning_gradient_of_a_baseline_is_the_slope_of_its_squared_residual() {
+    let of = |name| EstimatorConfig {
         hidden: 3,
-        ..EstimatorConfig::named("nvil")
+        ..EstimatorConfig::named(name)
     };
-    for model in [&Chain as &dyn Model, &BeliefNet] {
+    let window = Window { bonus: 0.1 };
+    let cases: [(&str, &dyn Model); 4] = [
+        ("nvil", &Chain),
+        ("nvil", &BeliefNet),
+        ("a2c", &BeliefNet),
+        ("a2c", &window),
+    ];
+    for (name, model) in cases {
+        let config = of(name);
         let (slopes, tape) = slopes_and_tape(&config, model, 1e-5);
         check(compare(model.name(), &tape, &slopes, 1e-8));
         assert!(tape.iter().filter(|g| g.abs() > 0.0).count() >= tape.len() / 2);
@@ -420,6 +428,7 @@ fn tuning_leaves_the_model_alone_and_the_surrogate_what_is_owned() {
     for model in models {
         for name in [
             "nvil",
+            "a2c",
             "rebar",
             "rebar-two-branch",
             "relax",
@@ -455,6 +464,7 @@ fn what_is_owned_survives_being_stored() {
     for name in [
         "moving-average",
         "nvil",
+        "a2c",
         "rebar",
         "rebar-two-branch",
         "relax",

@@ -1,12 +1,13 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
+mod policy;
 mod sbn;
 mod toy;
 
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 2] = [
+pub static SYSTEMS: [SystemEntry; 3] = [
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
         "belief networks and discrete autoencoders on images",
@@ -42,6 +43,28 @@ pub static SYSTEMS: [SystemEntry; 2] = [
             (
                 "mnist_vimco",
                 include_str!("../../../../configs/sbn/mnist_vimco.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<policy::PolicySettings>(
+        "policy",
+        "policies in CartPole, Acrobot and a pendulum, by policy gradients",
+        &[
+            (
+                "cartpole",
+                include_str!("../../../../configs/policy/cartpole.toml"),
+            ),
+            (
+                "cartpole_ppo",
+                include_str!("../../../../configs/policy/cartpole_ppo.toml"),
+            ),
+            (
+                "acrobot",
+                include_str!("../../../../configs/policy/acrobot.toml"),
+            ),
+            (
+                "pendulum",
+                include_str!("../../../../configs/policy/pendulum.toml"),
             ),
         ],
     ),
