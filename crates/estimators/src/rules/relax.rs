@@ -4,7 +4,7 @@
 //! Black-Box Gradient Estimation", 2018, eq. 8 and 9 and algorithm 2.
 //!
 //! `g = (f(b) - V(x) - c(z~)) d ln p(b; a)/da + dc(z)/da - dc(z~)/da`, `z~ ~ p(z | b; a)`, and
-//! `c(z) = eta f(relax(z / t)) + r(z, x)`
+//! `c(z) = eta (f(relax(z / t)) - V(x)) + r(z, x)`
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
@@ -157,6 +157,7 @@ impl Rule for Relax {
             relaxation: Some(relaxation),
         };
         let (signal, of_baseline) = signal(at, self.baseline.as_ref());
+        let centred = signal.clone();
         let mut reinforce = column(signal) * at.score();
         let plain = reinforce.clone();
         let samples = at.samples() as f64;
@@ -171,7 +172,14 @@ impl Rule for Relax {
         let mut scaled = None;
         if let Some(parameters) = &self.objective {
             let temperature = parameters.temperature().inner();
-            let c = rebar::differentiate(at, branches.points(), &temperature);
+            let points = branches.points();
+            let blocks = points.len();
+            let (mut c, slope) = rebar::differentiate(at, points, &temperature);
+            if self.baseline.is_some() {
+                // f(relax(z / t)) - V(x) belongs to f(b) - V(x): without it the control term brings back what V took away.
+                c = c - (at.cost_to_go() - centred).repeat_dim(0, blocks);
+            }
+            let c = (c, slope);
             let control = at.mask(branches.control_term(c));
             let eta = scalar(parameters.eta());
             logits = reinforce.clone() + eta.clone().inner() * control.clone();

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
 use unbiased_models::toy::{Toy, ToyProgram};
@@ -77,6 +78,9 @@ impl Settings for ToySettings {
     }
 }
 
+/// Draws of `fresh_ln_variance`.
+const FRESH_DRAWS: usize = 1000;
+
 struct ToyTraining {
     learner: Learner<Toy>,
     target: f64,
@@ -87,6 +91,25 @@ struct ToyTraining {
 impl ToyTraining {
     fn logit(&self) -> f64 {
         self.learner.model().logit.val().into_scalar::<f64>()
+    }
+
+    /// ln of the variance of the estimate over fresh draws with everything held still, as in the paper's figure; none
+    /// where the gradient comes from the tape.
+    fn fresh_ln_variance(&mut self, step: u64) -> Metrics {
+        let (model, estimator) = self.learner.parts();
+        let program = ToyProgram::new(model, FRESH_DRAWS);
+        let owned = estimator.owned();
+        let estimate = estimator.estimate(&program, &Noise::new(!self.seed, step));
+        estimator.set_owned(owned);
+        let Some((_, g)) = estimate.logit_gradients.first() else {
+            return Metrics::new();
+        };
+        let g = g.clone().cast(FloatDType::F64);
+        let samples = g.dims()[0] / FRESH_DRAWS;
+        let g = g.reshape([samples, FRESH_DRAWS]).mean_dim(0);
+        let variance = (g.clone() - g.mean_dim(1)).square().sum();
+        let variance = variance.into_scalar::<f64>() / (FRESH_DRAWS - 1) as f64;
+        Metrics::new().figure("fresh_ln_variance", libm::log(variance))
     }
 
     fn exact_loss(&self) -> f64 {
@@ -103,6 +126,7 @@ impl System for ToyTraining {
         drop(program);
         self.learner.follow(&estimate);
         Ok(wanted.then(|| {
+            let variance = self.fresh_ln_variance(step);
             Metrics::new()
                 .loss("loss_exact", self.exact_loss())
                 .loss(
@@ -111,6 +135,7 @@ impl System for ToyTraining {
                 )
                 .figure("theta", self.logit())
                 .with(self.learner.figures(&estimate))
+                .with(variance)
         }))
     }
 
