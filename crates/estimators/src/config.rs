@@ -120,12 +120,12 @@ pub struct EstimatorConfig {
     pub decay: f64,
     /// Hidden units of a baseline or control variate network: `nvil`, `a2c`, `relax`, `lax`.
     pub hidden: usize,
-    /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
-    pub lambda: f64,
     /// Hidden layers of a control variate network: `relax`, `lax`.
     pub layers: usize,
     /// Whether a learned baseline over the context is subtracted, too: `relax`, `lax`, `rebar`.
     pub baseline: bool,
+    /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
+    pub lambda: f64,
     /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
@@ -146,9 +146,9 @@ impl Default for EstimatorConfig {
             samples: 2,
             decay: 0.9,
             hidden: 100,
-            lambda: 1.0,
             layers: 1,
             baseline: false,
+            lambda: 1.0,
             temperature: None,
             prior_temperature: 0.5,
             eta: 1.0,
@@ -207,13 +207,13 @@ impl EstimatorConfig {
             "in [0, 1)",
         )?;
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
+        range("layers", self.layers as f64, self.layers >= 1, "at least 1")?;
         range(
             "lambda",
             self.lambda,
             (0.0..=1.0).contains(&self.lambda),
             "in [0, 1]",
         )?;
-        range("layers", self.layers as f64, self.layers >= 1, "at least 1")?;
         if let Some(temperature) = self.temperature {
             range(
                 "temperature",
