@@ -12,6 +12,8 @@ fn line(kind: &str, out: &str) -> String {
             "policy/cartpole --estimator a2c --set training.rows=3 --set training.steps=20 --set \
              training.gradient_variance=true --set training.probe_every=20 --set training.probe_episodes=3"
         }
+        "relax" => "policy/cartpole",
+        "lax" => "policy/pendulum --set model.cap=50",
         "episodes" => "policy/cartpole --estimator nvil --set training.rows=2",
         "pendulum" => {
             "policy/pendulum --estimator a2c --set model.cap=50 --set training.bootstrap=true"
@@ -29,7 +31,9 @@ fn line(kind: &str, out: &str) -> String {
 #[test]
 fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
     let bench = Bench::new();
-    for kind in ["a2c", "episodes", "pendulum", "acrobot", "ppo"] {
+    for kind in [
+        "a2c", "episodes", "relax", "lax", "pendulum", "acrobot", "ppo",
+    ] {
         let (straight, parts) = (format!("{kind}-straight"), format!("{kind}-parts"));
         bench.run(&line(kind, &straight)).succeeds();
         bench
@@ -52,6 +56,11 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     for (line, said) in [
         ("policy --estimator rloo", ["black box", "`a2c`"]),
         ("policy --estimator exact", ["black box", "`reinforce`"]),
+        ("policy --estimator lax", ["no smooth function", "`relax`"]),
+        (
+            "policy/pendulum --estimator relax",
+            ["no relaxation", "`lax`"],
+        ),
         (
             "policy/pendulum --estimator pathwise",
             ["not differentiable", "`reinforce`"],

@@ -21,6 +21,7 @@ pub mod problem;
 mod program;
 pub mod rules;
 mod sited;
+mod stacked;
 mod trace;
 mod watch;
 

@@ -19,6 +19,7 @@ use crate::{
     owned::Owned,
     program::Program,
     rules::{At, Gradient, Rule, vimco::log_mean_exp},
+    stacked::Stack,
     trace::{Draw, Schema, Trace, Weighing, execute},
 };
 
@@ -101,6 +102,24 @@ impl Sited {
         let copies = self.samples * (1 + self.mirrored.len());
         execute(program, copies, self.samples, self.weighing, &draw, noise)
     }
+
+    /// The sites in a loop whose rule can be asked about all their choices at once.
+    fn stacks(&self, trace: &Trace, costs_to_go: impl Fn() -> Vec<Tensor<1>>) -> Vec<Stack> {
+        let bound = matches!(self.objective, Objective::LogMeanWeight { .. });
+        if bound || trace.copies > 1 {
+            return Vec::new();
+        }
+        let mut loops: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, site) in trace.sites.iter().enumerate() {
+            if self.rules[self.by_name[&site.key.name]].stacks() {
+                loops.entry(&site.key.name).or_default().push(index);
+            }
+        }
+        let several = loops.into_values().filter(|indices| indices.len() > 1);
+        several
+            .filter_map(|indices| Stack::new(trace, indices, &costs_to_go()))
+            .collect()
+    }
 }
 
 impl Estimator for Sited {
@@ -156,19 +175,46 @@ impl Estimator for Sited {
             mirror: mirrors.iter().position(|&i| i == index).map(|b| b + 1),
             bound: bound.clone(),
         };
+        let stacks = self.stacks(&trace, || at(0).every_cost_to_go().to_vec());
+        // The choices that are asked about together with `index`; none if that is done with an earlier one.
+        let asked = |index: usize| match stacks.iter().find(|stack| stack.holds(index)) {
+            None => Some((at(index), vec![index])),
+            Some(stack) if stack.indices[0] == index => {
+                let at = At {
+                    trace: &stack.trace,
+                    costs_to_go: &stack.costs_to_go,
+                    ..at(0)
+                };
+                Some((at, stack.indices.clone()))
+            }
+            Some(_) => None,
+        };
         for (index, site) in trace.sites.iter().enumerate() {
+            let Some((at, indices)) = asked(index) else {
+                continue;
+            };
             let rule = &mut self.rules[self.by_name[&site.key.name]];
-            let Some(gradient) = rule.gradient(&at(index)) else {
+            let Some(gradient) = rule.gradient(&at) else {
                 continue;
             };
             let Gradient {
                 logits,
-                tuning: site_tuning,
+                tuning: mut site_tuning,
                 evaluations,
             } = gradient;
             let logits = logits * weight;
-            surrogate = surrogate + logit_surrogate(&site.params, logits.clone());
-            logit_gradients.push((site.key.clone(), logits));
+            let mut on_tape = logit_surrogate(&at.site().params, logits.clone());
+            if indices.len() == 1 {
+                logit_gradients.push((index, logits));
+            } else {
+                // A mean over the rows of a stack is one over its choices, too.
+                let choices = indices.len() as f64;
+                on_tape = on_tape * choices;
+                site_tuning = site_tuning.map(|tuning| tuning * choices);
+                let each = logits.chunk(indices.len(), 0);
+                logit_gradients.extend(indices.into_iter().zip(each));
+            }
+            surrogate = surrogate + on_tape;
             report.evaluations += evaluations;
             tuning = match (tuning, site_tuning) {
                 (Some(a), Some(b)) => Some(a + b),
@@ -176,8 +222,16 @@ impl Estimator for Sited {
             };
         }
         for (index, site) in trace.sites.iter().enumerate() {
-            self.rules[self.by_name[&site.key.name]].observe(&at(index));
+            if let Some((at, _)) = asked(index) {
+                self.rules[self.by_name[&site.key.name]].observe(&at);
+            }
         }
+        logit_gradients.sort_by_key(|&(index, _)| index);
+        let key = |index: usize| trace.sites[index].key.clone();
+        let logit_gradients = logit_gradients
+            .into_iter()
+            .map(|(index, logits)| (key(index), logits))
+            .collect();
         for (name, &rule) in &self.by_name {
             for (what, value) in self.rules[rule].scalars() {
                 report.scalars.push((format!("{name}_{what}"), value));

@@ -108,6 +108,10 @@ impl Rule for Lax {
         })
     }
 
+    fn stacks(&self) -> bool {
+        true
+    }
+
     fn observe(&mut self, at: &At<'_>) {
         if let Some(baseline) = &mut self.baseline {
             baseline.observe(at);

@@ -65,6 +65,13 @@ pub trait Rule {
     /// holds this batch would depend on the samples it corrects.
     fn observe(&mut self, _at: &At<'_>) {}
 
+    /// Whether it treats every occurrence of its site alike and by itself, from what the choice and its
+    /// [`cost_to_go`](At::cost_to_go) say, and draws no further noise: then it is asked once, about all occurrences as
+    /// rows of one choice, where they have the same shape and the run has one sample.
+    fn stacks(&self) -> bool {
+        false
+    }
+
     /// Whether the expectation differs from the gradient.
     fn is_biased(&self) -> bool {
         false
@@ -252,10 +259,13 @@ impl At<'_> {
     }
 
     fn all_costs_to_go(&self) -> Tensor<1> {
-        let all = self
-            .costs_to_go
-            .get_or_init(|| self.trace.costs_to_go(self.discount()));
-        all[self.index].clone()
+        self.every_cost_to_go()[self.index].clone()
+    }
+
+    /// In all blocks of copies, for every choice of the run.
+    pub(crate) fn every_cost_to_go(&self) -> &[Tensor<1>] {
+        self.costs_to_go
+            .get_or_init(|| self.trace.costs_to_go(self.discount()))
     }
 
     fn discount(&self) -> f64 {

@@ -216,6 +216,11 @@ impl Rule for Relax {
         })
     }
 
+    fn stacks(&self) -> bool {
+        // A relaxed objective is a run of its own for every occurrence; so is the noise of a second branch.
+        self.objective.is_none() && self.coupled
+    }
+
     fn observe(&mut self, at: &At<'_>) {
         if let Some(parameters) = &mut self.objective {
             for (cross, square) in self.pending.drain(..) {

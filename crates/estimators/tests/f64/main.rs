@@ -16,4 +16,5 @@ mod mutants;
 mod programs;
 mod refusals;
 mod small;
+mod stacked;
 mod tuning;

@@ -30,7 +30,7 @@ fn run(estimator: &mut dyn Estimator, model: &dyn Model) -> Estimate {
 }
 
 /// Gradients of everything trainable that is owned, number by number; zero where there is none.
-fn owned_gradients(owned: &Owned, gradients: &Gradients) -> Vec<f64> {
+pub fn owned_gradients(owned: &Owned, gradients: &Gradients) -> Vec<f64> {
     struct Visit<'a>(&'a Gradients, Vec<f64>);
     impl ModuleVisitor for Visit<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

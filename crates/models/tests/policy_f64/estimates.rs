@@ -310,6 +310,7 @@ fn estimators_that_need_more_than_one_run_are_refused() {
         ("concrete", "not differentiable"),
         ("rebar", "black box"),
         ("rebar-two-branch", "black box"),
+        ("rebar-relax", "black box"),
         ("vimco", "black box"),
     ];
     for (name, reason) in cases {
@@ -327,6 +328,23 @@ fn estimators_that_need_more_than_one_run_are_refused() {
     );
     let error = error.err().expect("pathwise is refused").to_string();
     assert!(error.contains("not differentiable"), "{error}");
+}
+
+/// That its expectation is right is a matter of the estimators' own tests; here that it takes the actions of a loop.
+#[test]
+fn relax_is_defined_and_reaches_every_action() {
+    let policy = policy();
+    let mut estimator = stirred("relax", 1.0, 0.9);
+    let estimate = run(&mut *estimator, &policy, 3, &[0b111], false, 0.0);
+    assert_eq!(estimate.logit_gradients.len(), 3);
+    assert_eq!(estimate.report.evaluations, 1.0);
+    for (key, g) in &estimate.logit_gradients {
+        let g = host(g.clone());
+        assert!(
+            g[0].abs() > 1e-6 && (g[0] + g[1]).abs() < 1e-12,
+            "{key}: {g:?}"
+        );
+    }
 }
 
 #[test]

@@ -193,11 +193,15 @@ impl Settings for PolicySettings {
             ));
         }
         let bootstraps = training.bootstrap || training.steps.is_some();
-        if bootstraps && training.algorithm == Algorithm::Estimator && self.estimator.name != "a2c"
-        {
+        let name = self
+            .estimator
+            .sites
+            .get(SITE)
+            .unwrap_or(&self.estimator.name);
+        if bootstraps && training.algorithm == Algorithm::Estimator && name != "a2c" {
             return Err(ConfigError::value(
                 "estimator.name",
-                &self.estimator.name,
+                name,
                 "`a2c`: only its critic goes on where a rollout is cut (training.bootstrap, training.steps)",
             ));
         }
