@@ -2,6 +2,7 @@
 //!
 //! | system | what | paper |
 //! |---|---|---|
+//! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
@@ -13,6 +14,7 @@
     deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
 )]
 
+pub mod air;
 mod init;
 pub mod sbn;
 pub mod toy;

@@ -1,12 +1,21 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
+mod air;
 mod sbn;
 mod toy;
 
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 2] = [
+pub static SYSTEMS: [SystemEntry; 3] = [
+    SystemEntry::new::<air::AirSettings>(
+        "air",
+        "attend, infer, repeat: how many objects are in a scene, where and what",
+        &[(
+            "scenes",
+            include_str!("../../../../configs/air/scenes.toml"),
+        )],
+    ),
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
         "belief networks and discrete autoencoders on images",
