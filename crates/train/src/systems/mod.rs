@@ -11,10 +11,20 @@ pub static SYSTEMS: [SystemEntry; 3] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
-        &[(
-            "scenes",
-            include_str!("../../../../configs/air/scenes.toml"),
-        )],
+        &[
+            (
+                "scenes",
+                include_str!("../../../../configs/air/scenes.toml"),
+            ),
+            (
+                "residual",
+                include_str!("../../../../configs/air/residual.toml"),
+            ),
+            (
+                "multi_mnist",
+                include_str!("../../../../configs/air/multi_mnist.toml"),
+            ),
+        ],
     ),
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
