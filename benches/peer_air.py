@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 STEPS, SIGMA, EPS, LN_ODDS = 3, 0.3, 1e-3, math.log(0.01)
-SCALE, SCALE_STD, POSITION_STD = 0.45, 0.1, 1.0
+SCALE, SCALE_STD, POSITION_STD = 0.45, 0.1, 0.5
 SIZES = {
     "reduced": dict(canvas=32, window=16, embed=200, lstm=128, predict=100, what=20, glimpse=100),
     "paper": dict(canvas=50, window=28, embed=0, lstm=256, predict=200, what=50, glimpse=200),

@@ -28,8 +28,7 @@ fn main() {
     };
     let steps: u64 = option("--steps").map_or(100, |n| n.parse().expect("--steps takes a number"));
     let batch: usize = option("--batch").map_or(64, |n| n.parse().expect("--batch takes a number"));
-    let cases =
-        option("--case").map_or(vec!["reduced".into(), "paper".into()], |case| vec![case]);
+    let cases = option("--case").map_or(vec!["reduced".into(), "paper".into()], |case| vec![case]);
     for case in &cases {
         let mut times = measure(&settings(case), batch, steps);
         times.sort_by(f64::total_cmp);

@@ -131,7 +131,7 @@ impl Default for AirConfig {
             sigma: 0.3,
             scale: 0.45,
             scale_std: 0.1,
-            position_std: 1.0,
+            position_std: 0.5,
             count_prior: CountPrior::default(),
             exploration: 1e-3,
             presence_bias: 1.0,

@@ -12,7 +12,7 @@ use unbiased_estimators::{Key, Noise, NoiseLaw, Role};
 use unbiased_kernels::{sigmoid as fast_sigmoid, tanh};
 
 use super::{
-    config::{AirConfig, CountPrior},
+    config::AirConfig,
     transform::{Window, constant},
 };
 use crate::init::{Init, initialise_with, lecun_uniform};
@@ -225,29 +225,43 @@ impl Air {
         constant(values, [1, 6], device)
     }
 
-    /// `n` scenes from the priors, `[n, pixels]`, as means of the pixels.
+    /// Scenes with these numbers of objects, places and appearances from their priors, `[counts, pixels]`, as means of
+    /// the pixels.
+    ///
+    /// # Panics
+    /// If a scene is to have more objects than there are steps.
     #[must_use]
-    pub fn sample(&self, n: usize, noise: &Noise) -> Tensor<2> {
+    pub fn sample(&self, counts: &[usize], noise: &Noise) -> Tensor<2> {
         let model = self.valid();
         let c = &model.config;
+        let n = counts.len();
+        let most = counts.iter().copied().max().unwrap_or(0);
+        assert!(most <= c.steps, "at most {} objects, got {most}", c.steps);
         let device = model.predict.weight.val().device();
-        let draw = |law: NoiseLaw, name: &str, step: usize, width: usize| {
+        let draw = |name: &str, step: usize, width: usize| {
             let key = Key::new(name, step);
-            noise.draw(law, &key, Role::Choice, 1, 1, n, width, &device)
+            noise.draw(
+                NoiseLaw::Normal,
+                &key,
+                Role::Choice,
+                1,
+                1,
+                n,
+                width,
+                &device,
+            )
         };
         let prior = model.place_prior(&device);
         let (mean, log_std) = (prior.clone().narrow(1, 0, 3), prior.narrow(1, 3, 3));
-        let logits = CountPrior::presence_logits(c.count_prior.last_ln_odds(), c.steps);
         let mut canvas = Tensor::zeros([n, c.pixels()], &device);
-        let mut going = Tensor::<2>::ones([n, 1], &device);
-        for (step, logit) in logits.into_iter().enumerate() {
-            let latent = draw(NoiseLaw::Logistic, "sample presence", step, 1) + logit;
-            going = going * latent.greater_scalar(0.0).float();
-            let place = draw(NoiseLaw::Normal, "sample place", step, 3);
-            let place = mean.clone() + log_std.clone().exp() * place;
-            let what = draw(NoiseLaw::Normal, "sample what", step, c.what);
-            let object = model.window().paste(model.draw(what), place);
-            canvas = canvas + going.clone() * object;
+        for step in 0..most {
+            let present = counts
+                .iter()
+                .map(|&count| f64::from(u8::from(step < count)));
+            let present = constant(present.collect(), [n, 1], &device);
+            let place = mean.clone() + log_std.clone().exp() * draw("sample place", step, 3);
+            let what = model.draw(draw("sample what", step, c.what));
+            canvas = canvas + present * model.window().paste(what, place);
         }
         canvas
     }

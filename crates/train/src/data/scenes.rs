@@ -251,6 +251,12 @@ impl SceneSet {
         (!scenes.is_empty()).then_some(scenes)
     }
 
+    /// The numbers of objects that are trained on.
+    #[must_use]
+    pub fn counts(&self) -> &[usize] {
+        &self.config.counts
+    }
+
     /// What the scenes are, in one line.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -84,11 +84,7 @@ pub(super) fn extra(model: &Air, scenes: &Scenes, device: &Device) -> anyhow::Re
 }
 
 /// How many scenes are found to have each number of objects, and how many of them rightly.
-fn count_all(
-    model: &Air,
-    scenes: &Scenes,
-    device: &Device,
-) -> anyhow::Result<(Vec<usize>, usize)> {
+fn count_all(model: &Air, scenes: &Scenes, device: &Device) -> anyhow::Result<(Vec<usize>, usize)> {
     let mut found = vec![0; model.config().steps + 1];
     let mut right = 0;
     explain(model, scenes, device, false, |indices, explanation| {

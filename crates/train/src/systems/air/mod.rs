@@ -160,7 +160,11 @@ struct AirTraining {
 
 impl System for AirTraining {
     fn step(&mut self, step: u64, wanted: bool) -> Result<Option<Metrics>, StepError> {
-        let images = upload(&self.scenes.train, &self.order.batch(step - 1), &self.device);
+        let images = upload(
+            &self.scenes.train,
+            &self.order.batch(step - 1),
+            &self.device,
+        );
         let ln_odds = self.settings.model.count_prior.ln_odds(step);
         let (model, estimator) = self.learner.parts();
         let program = AirProgram::new(model, images, self.counting, ln_odds);

@@ -7,9 +7,9 @@ use unbiased_estimators::Noise;
 use unbiased_models::air::{Air, AirProgram, Counting};
 
 use super::{evaluation, upload};
+use crate::data::Split;
 use crate::data::png;
 use crate::data::scenes::{SceneSet, Scenes};
-use crate::data::Split;
 
 /// The colour of the box of each step; further steps begin anew.
 const COLOURS: [[f32; 3]; 4] = [
@@ -34,7 +34,10 @@ pub(super) fn write(
     let path = |name: &str| dir.join(format!("{step:08}-{name}.png"));
     let mut files = Vec::new();
 
-    let samples = model.sample(n, &Noise::new(evaluation::SEED, 0));
+    // As many of each count as in the training scenes; the prior of the count itself prefers empty ones.
+    let counts = scenes.counts();
+    let counts: Vec<usize> = (0..n).map(|i| counts[i % counts.len()]).collect();
+    let samples = model.sample(&counts, &Noise::new(evaluation::SEED, 0));
     let columns = (n as f64).sqrt().ceil() as usize;
     png::write_grid(&path("samples"), &host(samples)?, side, side, columns)?;
     files.push(path("samples"));
@@ -51,12 +54,7 @@ pub(super) fn write(
 }
 
 /// The first `n` scenes, each with the boxes found in it and followed by what was drawn for it, in colour.
-fn explained(
-    model: &Air,
-    scenes: &Scenes,
-    device: &Device,
-    n: usize,
-) -> anyhow::Result<Vec<f32>> {
+fn explained(model: &Air, scenes: &Scenes, device: &Device, n: usize) -> anyhow::Result<Vec<f32>> {
     let indices: Vec<usize> = (0..n.min(scenes.len())).collect();
     let images = upload(scenes, &indices, device);
     let ln_odds = model.config().count_prior.last_ln_odds();
