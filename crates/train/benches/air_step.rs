@@ -64,8 +64,9 @@ fn measure(config: &AirConfig, batch: usize, steps: u64) -> Vec<f64> {
     let model = Air::new(config, 0, &device);
     let images = random_images(batch, config.pixels(), &plain);
     let ln_odds = config.count_prior.last_ln_odds();
-    let program = |model| AirProgram::new(model, images.clone(), Counting::Summed, ln_odds);
-    let schema = Schema::of(&program(&model));
+    let first = AirProgram::new(&model, images.clone(), Counting::Summed, ln_odds);
+    let schema = Schema::of(&first);
+    drop(first);
     let estimator = EstimatorConfig::named("pathwise")
         .build(&schema, config.objective, &device)
         .expect("what is left is continuous");
@@ -74,7 +75,9 @@ fn measure(config: &AirConfig, batch: usize, steps: u64) -> Vec<f64> {
     for step in 0..WARM_UP + steps {
         let start = Instant::now();
         let (model, estimator) = learner.parts();
-        let estimate = estimator.estimate(&program(model), &Noise::new(0, step));
+        let program = AirProgram::new(model, images.clone(), Counting::Summed, ln_odds);
+        let estimate = estimator.estimate(&program, &Noise::new(0, step));
+        drop(program);
         learner.follow(&estimate);
         plain.sync().expect("the device answers");
         if step >= WARM_UP {
@@ -91,7 +94,7 @@ fn random_images(batch: usize, pixels: usize, device: &Device) -> Tensor<2> {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        f32::from(u8::from((state >> 33) % 10 == 0))
+        f32::from(u8::from((state >> 33).is_multiple_of(10)))
     });
     Tensor::from_data(
         TensorData::new(values.collect::<Vec<_>>(), [batch, pixels]),

@@ -102,7 +102,8 @@ impl Picture {
         let scale = place[0].exp();
         let last = self.side as f32 - 1.0;
         // [-1, 1] to pixels; what lies outside is drawn at the border.
-        let pixel = |x: f32| ((x + 1.0) / 2.0 * self.side as f32 - 0.5).clamp(0.0, last) as usize;
+        let half = self.side as f32 / 2.0;
+        let pixel = |x: f32| ((x + 1.0) * half - 0.5).clamp(0.0, last) as usize;
         let span = |centre: f32| pixel(centre - scale)..=pixel(centre + scale);
         let (columns, rows) = (span(place[1]), span(place[2]));
         for column in columns.clone() {
