@@ -26,6 +26,14 @@ fn sbn(estimator: &str, out: &str) -> String {
     )
 }
 
+fn air(estimator: &str, out: &str) -> String {
+    format!(
+        "train air --estimator {estimator} --seed 3 --out {out} --set schedule.steps=80 \
+         --set schedule.log_every=4 --set schedule.checkpoint_every=15 --set schedule.eval_every=40 \
+         --set schedule.sample_every=0 --set data.train=256 --set data.eval=32 --set training.batch=8"
+    )
+}
+
 type Line = fn(&str, &str) -> String;
 
 #[test]
@@ -34,6 +42,7 @@ fn an_interrupted_run_goes_on_to_the_same_end() {
     for (system, line, estimators) in [
         ("toy", toy as Line, ["moving-average", "rebar"]),
         ("sbn", sbn as Line, ["nvil", "rebar"]),
+        ("air", air as Line, ["exact", "nvil"]),
     ] {
         for estimator in estimators {
             let name = |part: &str| format!("{system}-{estimator}-{part}");

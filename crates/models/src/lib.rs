@@ -3,6 +3,7 @@
 //! | system | what | paper |
 //! |---|---|---|
 //! | [`policy`] | policies for a cart with a pole, Acrobot and a pendulum | Mnih et al. 2016; Grathwohl et al. 2018; Schulman et al. 2017 |
+//! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
@@ -14,6 +15,7 @@
     deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
 )]
 
+pub mod air;
 mod init;
 pub mod policy;
 pub mod sbn;

@@ -4,6 +4,7 @@
 //! |------|------|
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
+//! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`png::write_grid`] | pictures |
 //!
@@ -22,6 +23,7 @@ mod locate;
 mod manifest;
 mod order;
 pub mod png;
+pub mod scenes;
 mod source;
 mod stream;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pictures: a grid of grey images as one PNG.
+//! Pictures: a grid of grey or coloured images as one PNG.
 
 use super::DataError;
 use std::fs;
@@ -27,10 +27,39 @@ pub fn write_grid(
     width: usize,
     columns: usize,
 ) -> Result<(), DataError> {
-    let size = height * width;
+    write(path, pixels, [height, width, 1], columns)
+}
+
+/// The same in colour.
+///
+/// # Shapes
+/// `pixels`: `[images, height, width, 3]`, red, green and blue from 0 to 1.
+///
+/// # Errors
+/// [`DataError::Write`] if the file cannot be written.
+///
+/// # Panics
+/// If there is no image, or `pixels` is not a whole number of images.
+pub fn write_colour_grid(
+    path: &Path,
+    pixels: &[f32],
+    height: usize,
+    width: usize,
+    columns: usize,
+) -> Result<(), DataError> {
+    write(path, pixels, [height, width, 3], columns)
+}
+
+fn write(
+    path: &Path,
+    pixels: &[f32],
+    [height, width, channels]: [usize; 3],
+    columns: usize,
+) -> Result<(), DataError> {
+    let size = height * width * channels;
     assert!(
         size > 0 && columns > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(size),
-        "{} values in {columns} columns of {height} x {width} images",
+        "{} values in {columns} columns of {height} x {width} images of {channels} channels",
         pixels.len()
     );
     let images = pixels.len() / size;
@@ -38,22 +67,27 @@ pub fn write_grid(
     let rows = images.div_ceil(columns);
     let picture_width = columns * (width + 1) - 1;
     let picture_height = rows * (height + 1) - 1;
-    let mut picture = vec![GAP; picture_width * picture_height];
+    let mut picture = vec![GAP; picture_width * picture_height * channels];
     for (i, image) in pixels.chunks_exact(size).enumerate() {
         let (top, left) = (i / columns * (height + 1), i % columns * (width + 1));
-        for (y, line) in image.chunks_exact(width).enumerate() {
-            let start = (top + y) * picture_width + left;
-            for (to, &from) in picture[start..start + width].iter_mut().zip(line) {
+        for (y, line) in image.chunks_exact(width * channels).enumerate() {
+            let start = ((top + y) * picture_width + left) * channels;
+            for (to, &from) in picture[start..start + line.len()].iter_mut().zip(line) {
                 // The cast takes NaN to 0 and saturates.
                 *to = (255.0 * from + 0.5) as u8;
             }
         }
     }
+    let colour = if channels == 3 {
+        png::ColorType::Rgb
+    } else {
+        png::ColorType::Grayscale
+    };
     let write = || -> io::Result<()> {
         let mut file = Vec::new();
         let mut encoder =
             png::Encoder::new(&mut file, u32_of(picture_width)?, u32_of(picture_height)?);
-        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_color(colour);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&picture)?;
@@ -107,6 +141,24 @@ mod tests {
             1,
             "something was left behind"
         );
+    }
+
+    #[test]
+    fn colours_lie_side_by_side() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("grid.png");
+        // A red and a white pixel.
+        write_colour_grid(&path, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], 1, 1, 2).expect("written");
+        let decoder = png::Decoder::new(io::BufReader::new(fs::File::open(&path).expect("a file")));
+        let mut reader = decoder.read_info().expect("a picture");
+        let mut picture = vec![0; reader.output_buffer_size().expect("a size")];
+        let info = reader.next_frame(&mut picture).expect("pixels");
+        assert_eq!(
+            (info.width, info.height, info.color_type),
+            (3, 1, png::ColorType::Rgb)
+        );
+        let g = GAP;
+        assert_eq!(picture, [255, 0, 0, g, g, g, 255, 255, 255]);
     }
 
     #[test]

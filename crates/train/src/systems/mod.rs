@@ -1,5 +1,6 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
+mod air;
 mod policy;
 mod sbn;
 mod toy;
@@ -7,7 +8,25 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 3] = [
+pub static SYSTEMS: [SystemEntry; 4] = [
+    SystemEntry::new::<air::AirSettings>(
+        "air",
+        "attend, infer, repeat: how many objects are in a scene, where and what",
+        &[
+            (
+                "scenes",
+                include_str!("../../../../configs/air/scenes.toml"),
+            ),
+            (
+                "residual",
+                include_str!("../../../../configs/air/residual.toml"),
+            ),
+            (
+                "multi_mnist",
+                include_str!("../../../../configs/air/multi_mnist.toml"),
+            ),
+        ],
+    ),
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
         "belief networks and discrete autoencoders on images",

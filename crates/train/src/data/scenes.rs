@@ -1,0 +1,608 @@
+//! `scenes`: several digits on a square canvas, with their number known.
+//!
+//! A scene is a pure function of (version, digit set and its seed, settings, split, index): its numbers come from the
+//! stream `scenes/<version>/<set>/<split>`, and its digits from the same split of the digit set, so that no digit of a
+//! test scene was seen in training. For each scene, in this order:
+//!
+//! 1. the number of objects, uniform over `counts`;
+//! 2. for each object: the digit, uniform over the split; the length of its longer side, uniform over
+//!    `smallest..=largest` pixels. The digit is cropped to its ink and resized to that length (the shorter side in
+//!    proportion, rounded to pixels) with a triangle filter as wide as the larger of the two pixel sizes;
+//! 3. the top-left corner of each object, uniform over the places where its box lies on the canvas. While two boxes
+//!    overlap, all corners are drawn anew, 1,000 times at most; then object `i` goes to corner `i` of the canvas.
+//!
+//! Pixels are `floor(v + 1/2)` of 0 to 255. Only additions, products, quotients and floors of f64 are used, so every
+//! platform gives the same bits.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::stream::{Draws, Stream};
+use super::{Binarization, DataConfig, DataError, ImageSet, Images, Split};
+use crate::config::ConfigError;
+
+/// Any change of any pixel is a new version.
+pub const VERSION: u32 = 1;
+
+/// Attempts to place the objects of a scene before they go to the corners.
+const ATTEMPTS: u64 = 1000;
+/// Ink: a pixel that belongs to a digit.
+const INK: u8 = 25;
+
+/// Which scenes: the table `[data]` of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SceneConfig {
+    /// Where the digits come from: `glyphs` or `mnist`.
+    pub name: String,
+    /// Rows and columns of the canvas.
+    pub canvas: usize,
+    /// Least length of the longer side of an object, in pixels.
+    pub smallest: usize,
+    /// Largest length.
+    pub largest: usize,
+    /// Numbers of objects to train on, each as often as the others.
+    pub counts: Vec<usize>,
+    /// Numbers of objects that are only tested, on scenes of their own.
+    pub extra_counts: Vec<usize>,
+    /// Training scenes.
+    pub train: usize,
+    /// Validation scenes, test scenes, and scenes with `extra_counts` of either.
+    pub eval: usize,
+    /// Seed of the digits and of the scenes; has nothing to do with the run's seed.
+    pub seed: u64,
+}
+
+impl Default for SceneConfig {
+    fn default() -> Self {
+        Self {
+            name: "glyphs".into(),
+            canvas: 32,
+            smallest: 12,
+            largest: 14,
+            counts: vec![0, 1, 2],
+            extra_counts: vec![3],
+            train: 60_000,
+            eval: 5_000,
+            seed: 0,
+        }
+    }
+}
+
+impl SceneConfig {
+    /// Refuses sizes and counts that no scene can have.
+    ///
+    /// # Errors
+    /// The first such value.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let sizes = format!("{} to {}", self.smallest, self.largest);
+        if self.smallest < 2 || self.largest < self.smallest {
+            return Err(ConfigError::value(
+                "data.smallest",
+                sizes,
+                "2 pixels or more, at most data.largest",
+            ));
+        }
+        if 2 * self.largest > self.canvas {
+            return Err(ConfigError::value(
+                "data.largest",
+                sizes,
+                "at most half of data.canvas, so that objects find room",
+            ));
+        }
+        for (key, counts, least) in [
+            ("data.counts", &self.counts, 1),
+            ("data.extra_counts", &self.extra_counts, 0),
+        ] {
+            if counts.len() < least || counts.iter().any(|&n| n > 4) {
+                return Err(ConfigError::value(
+                    key,
+                    format!("{counts:?}"),
+                    "numbers of objects, at most 4",
+                ));
+            }
+        }
+        for (key, n) in [("data.train", self.train), ("data.eval", self.eval)] {
+            if n == 0 {
+                return Err(ConfigError::value(key, n, "at least 1 scene"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest number of objects of any scene.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        let counts = self.counts.iter().chain(&self.extra_counts);
+        counts.copied().max().unwrap_or(0)
+    }
+}
+
+/// Scenes of one split.
+pub struct Scenes {
+    pixels: Vec<u8>,
+    counts: Vec<u8>,
+    boxes: Vec<Vec<Bounds>>,
+    side: usize,
+}
+
+/// Where an object lies: pixels from the left and the top, and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// First column.
+    pub left: usize,
+    /// First row.
+    pub top: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl Bounds {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.left + other.width
+            && other.left < self.left + self.width
+            && self.top < other.top + other.height
+            && other.top < self.top + self.height
+    }
+}
+
+impl Scenes {
+    /// Number of scenes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Objects of scene `i`.
+    #[must_use]
+    pub fn count(&self, i: usize) -> usize {
+        usize::from(self.counts[i])
+    }
+
+    /// Where the objects of scene `i` are.
+    #[must_use]
+    pub fn boxes(&self, i: usize) -> &[Bounds] {
+        &self.boxes[i]
+    }
+
+    /// The scenes `indices`, 0 to 1, `[indices, canvas * canvas]`.
+    #[must_use]
+    pub fn show(&self, indices: &[usize]) -> Vec<f32> {
+        let size = self.side * self.side;
+        let scenes = indices.iter().map(|&i| &self.pixels[i * size..][..size]);
+        scenes.flatten().map(|&p| f32::from(p) / 255.0).collect()
+    }
+}
+
+/// Scenes in three splits that share no digit.
+pub struct SceneSet {
+    /// To learn from.
+    pub train: Scenes,
+    /// To choose by, and the same with counts that are not trained on.
+    pub valid: [Scenes; 2],
+    /// To report on, likewise.
+    pub test: [Scenes; 2],
+    config: SceneConfig,
+}
+
+impl SceneSet {
+    /// Generates the scenes; `dir` is where digits are looked for first.
+    ///
+    /// # Errors
+    /// If the digits cannot be had.
+    pub fn load(config: &SceneConfig, dir: Option<&Path>) -> Result<Self, DataError> {
+        let digits = DataConfig {
+            name: config.name.clone(),
+            binarization: Binarization::Grey,
+            seed: config.seed,
+            // All of them: a scene would be another one with fewer.
+            train_limit: None,
+            eval_limit: None,
+        };
+        let digits = ImageSet::load(&digits, dir)?;
+        let scenes = |split, counts: &[usize], kind: &str, n| {
+            let name = format!("scenes/{VERSION}/{}/{split}{kind}", config.name);
+            let stream = Stream::new(&name, config.seed);
+            let n = if counts.is_empty() { 0 } else { n };
+            generate(config, counts, digits.split(split), &stream, n)
+        };
+        let eval = |split| {
+            [
+                scenes(split, &config.counts, "", config.eval),
+                scenes(split, &config.extra_counts, "/extra", config.eval),
+            ]
+        };
+        Ok(Self {
+            train: scenes(Split::Train, &config.counts, "", config.train),
+            valid: eval(Split::Valid),
+            test: eval(Split::Test),
+            config: config.clone(),
+        })
+    }
+
+    /// The scenes of a split with the counts that are trained on.
+    #[must_use]
+    pub fn split(&self, split: Split) -> &Scenes {
+        match split {
+            Split::Train => &self.train,
+            Split::Valid => &self.valid[0],
+            Split::Test => &self.test[0],
+        }
+    }
+
+    /// The scenes of a split with counts that are not trained on; there are none of the training split.
+    #[must_use]
+    pub fn extra(&self, split: Split) -> Option<&Scenes> {
+        let scenes = match split {
+            Split::Train => return None,
+            Split::Valid => &self.valid[1],
+            Split::Test => &self.test[1],
+        };
+        (!scenes.is_empty()).then_some(scenes)
+    }
+
+    /// The numbers of objects that are trained on.
+    #[must_use]
+    pub fn counts(&self) -> &[usize] {
+        &self.config.counts
+    }
+
+    /// What the scenes are, in one line.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let c = &self.config;
+        format!(
+            "scenes of {}, {2}x{2}, {3:?} objects, {4}/{5}/{5}, seed {1}",
+            c.name, c.seed, c.canvas, c.counts, c.train, c.eval
+        )
+    }
+}
+
+fn generate(
+    config: &SceneConfig,
+    counts: &[usize],
+    digits: &Images,
+    stream: &Stream,
+    n: usize,
+) -> Scenes {
+    let size = config.canvas * config.canvas;
+    let mut pixels = vec![0; n * size];
+    let scenes = pixels.par_chunks_exact_mut(size).enumerate();
+    let boxes: Vec<Vec<Bounds>> = scenes
+        .map(|(index, canvas)| compose(config, counts, digits, stream, index, canvas))
+        .collect();
+    Scenes {
+        counts: boxes.iter().map(|boxes| boxes.len() as u8).collect(),
+        boxes,
+        pixels,
+        side: config.canvas,
+    }
+}
+
+/// Draws one scene onto the empty `canvas`.
+fn compose(
+    config: &SceneConfig,
+    counts: &[usize],
+    digits: &Images,
+    stream: &Stream,
+    index: usize,
+    canvas: &mut [u8],
+) -> Vec<Bounds> {
+    let index = u32::try_from(index).expect("a split has less than 2^32 scenes");
+    let mut draws = stream.draws(index, 0);
+    let count = counts[draws.below(counts.len() as u32) as usize];
+    let objects: Vec<Object> = (0..count)
+        .map(|_| {
+            let digit = draws.below(digits.len() as u32) as usize;
+            let spread = config.largest - config.smallest + 1;
+            let longer = config.smallest + draws.below(spread as u32) as usize;
+            Object::resized(digits.grey(digit), digits.width(), longer)
+        })
+        .collect();
+    let boxes = (1..=ATTEMPTS)
+        .map(|round| place(&objects, config.canvas, &mut stream.draws(index, round)))
+        .find(|boxes| is_disjoint(boxes))
+        .unwrap_or_else(|| in_corners(&objects, config.canvas));
+    for (object, place) in objects.iter().zip(&boxes) {
+        for (row, line) in object.pixels.chunks_exact(object.width).enumerate() {
+            let start = (place.top + row) * config.canvas + place.left;
+            canvas[start..start + object.width].copy_from_slice(line);
+        }
+    }
+    boxes
+}
+
+fn is_disjoint(boxes: &[Bounds]) -> bool {
+    let pairs = boxes.iter().enumerate();
+    pairs
+        .flat_map(|(i, a)| boxes[..i].iter().map(move |b| (a, b)))
+        .all(|(a, b)| !a.overlaps(b))
+}
+
+fn place(objects: &[Object], canvas: usize, draws: &mut Draws<'_>) -> Vec<Bounds> {
+    let mut within = |length: usize| draws.below((canvas - length + 1) as u32) as usize;
+    objects
+        .iter()
+        .map(|o| o.at(within(o.width), within(o.height)))
+        .collect()
+}
+
+fn in_corners(objects: &[Object], canvas: usize) -> Vec<Bounds> {
+    let corner = |(i, o): (usize, &Object)| {
+        let left = if i % 2 == 0 { 0 } else { canvas - o.width };
+        let top = if i / 2 == 0 { 0 } else { canvas - o.height };
+        o.at(left, top)
+    };
+    objects.iter().enumerate().map(corner).collect()
+}
+
+/// A digit cropped to its ink and resized.
+struct Object {
+    pixels: Vec<u8>,
+    width: usize,
+    height: usize,
+}
+
+impl Object {
+    fn resized(grey: &[u8], side: usize, longer: usize) -> Self {
+        let ink = |row: usize, column: usize| grey[row * side + column] >= INK;
+        let rows = extent(side, |row| (0..side).any(|column| ink(row, column)));
+        let columns = extent(side, |column| (0..side).any(|row| ink(row, column)));
+        let (from_height, from_width) = (rows.len(), columns.len());
+        let most = from_height.max(from_width);
+        // Rounded to the nearest, half up.
+        let scaled = |length: usize| ((2 * length * longer + most) / (2 * most)).max(1);
+        let (height, width) = (scaled(from_height), scaled(from_width));
+
+        let across = Filter::new(from_width, width);
+        let mut narrowed = vec![0.0; from_height * width];
+        for (line, row) in narrowed.chunks_exact_mut(width).zip(rows) {
+            let source = &grey[row * side + columns.start..row * side + columns.end];
+            for (to, taps) in line.iter_mut().zip(&across.taps) {
+                *to = taps.iter().map(|&(i, w)| w * f64::from(source[i])).sum();
+            }
+        }
+        let down = Filter::new(from_height, height);
+        let mut pixels = Vec::with_capacity(height * width);
+        for taps in &down.taps {
+            for column in 0..width {
+                let taps = taps.iter();
+                let value: f64 = taps.map(|&(i, w)| w * narrowed[i * width + column]).sum();
+                pixels.push((value + 0.5).clamp(0.0, 255.0) as u8);
+            }
+        }
+        Self {
+            pixels,
+            width,
+            height,
+        }
+    }
+
+    fn at(&self, left: usize, top: usize) -> Bounds {
+        Bounds {
+            left,
+            top,
+            width: self.width,
+            height: self.height,
+        }
+    }
+}
+
+/// First to last of the lines that have ink; all of them where none has.
+fn extent(side: usize, has_ink: impl Fn(usize) -> bool) -> std::ops::Range<usize> {
+    let first = (0..side).find(|&line| has_ink(line));
+    let last = (0..side).rfind(|&line| has_ink(line));
+    match (first, last) {
+        (Some(first), Some(last)) => first..last + 1,
+        _ => 0..side,
+    }
+}
+
+/// Weights of the source pixels of every pixel along one axis.
+struct Filter {
+    taps: Vec<Vec<(usize, f64)>>,
+}
+
+impl Filter {
+    fn new(from: usize, to: usize) -> Self {
+        let ratio = from as f64 / to as f64;
+        let reach = ratio.max(1.0);
+        let taps = (0..to).map(|pixel| {
+            let centre = (pixel as f64 + 0.5) * ratio;
+            let weigh = |i: usize| {
+                let distance = (i as f64 + 0.5 - centre).abs() / reach;
+                (i, (1.0 - distance).max(0.0))
+            };
+            let near: Vec<_> = (0..from).map(weigh).filter(|&(_, w)| w > 0.0).collect();
+            let total: f64 = near.iter().map(|&(_, w)| w).sum();
+            near.into_iter().map(|(i, w)| (i, w / total)).collect()
+        });
+        Self {
+            taps: taps.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::test_support::{real_data, sha256};
+
+    fn config(canvas: usize, counts: &[usize]) -> SceneConfig {
+        SceneConfig {
+            canvas,
+            counts: counts.to_vec(),
+            train: 300,
+            eval: 200,
+            ..SceneConfig::default()
+        }
+    }
+
+    fn load(config: &SceneConfig) -> SceneSet {
+        SceneSet::load(config, None).expect("generated scenes")
+    }
+
+    fn hash(scenes: &Scenes) -> String {
+        let mut bytes = scenes.pixels.clone();
+        bytes.extend(&scenes.counts);
+        sha256(&bytes)
+    }
+
+    /// The golden hashes of version 1: pixels, then counts.
+    #[test]
+    fn scenes_are_those_of_version_1() {
+        let set = load(&config(32, &[0, 1, 2]));
+        let hashes = [
+            hash(&set.train),
+            hash(&set.valid[0]),
+            hash(&set.test[0]),
+            hash(&set.test[1]),
+        ];
+        assert_eq!(
+            hashes.each_ref().map(String::as_str),
+            [
+                "78530064bd5666977d136f3bfad9a8bc0fcade9a02c2766cf3561a04ceb44607",
+                "1506cc302647b8a3e1ef360413cef755e3c5027a5f2164add8e97e37be188a96",
+                "21c2199c92085b73c5c4e10d67632ab47fc829e4fafafe26deec88c4056b50ce",
+                "0a667b23f65df6c8af32c9059b0fc5ee0db7b6f7a356eda281356aaa1dad7122",
+            ],
+        );
+    }
+
+    /// Every object is within its box, boxes are on the canvas and apart from each other, and nothing is outside them.
+    #[test]
+    fn objects_lie_in_their_boxes_and_boxes_lie_apart() {
+        for (canvas, smallest, largest) in [(32, 12, 14), (50, 14, 18), (28, 14, 14)] {
+            let set = load(&SceneConfig {
+                smallest,
+                largest,
+                ..config(canvas, &[0, 1, 2, 3, 4])
+            });
+            for i in 0..set.train.len() {
+                let boxes = set.train.boxes(i);
+                assert_eq!(boxes.len(), set.train.count(i));
+                assert!(is_disjoint(boxes), "scene {i}: {boxes:?}");
+                let mut inside = vec![false; canvas * canvas];
+                for b in boxes {
+                    assert!(b.left + b.width <= canvas && b.top + b.height <= canvas);
+                    assert!((smallest..=largest).contains(&b.width.max(b.height)));
+                    for row in b.top..b.top + b.height {
+                        inside[row * canvas + b.left..][..b.width].fill(true);
+                    }
+                }
+                let pixels = set.train.show(&[i]);
+                let ink = pixels.iter().zip(&inside);
+                assert!(ink.clone().all(|(&p, &inside)| inside || p == 0.0));
+                // A quarter of a box at most is bright in a thin digit, so a box without ink is a fault.
+                assert_eq!(boxes.is_empty(), !ink.into_iter().any(|(&p, _)| p > 0.5));
+            }
+        }
+    }
+
+    /// The check of overlaps can fail.
+    #[test]
+    fn overlapping_boxes_are_seen() {
+        let at = |left, top| Bounds {
+            left,
+            top,
+            width: 4,
+            height: 3,
+        };
+        assert!(is_disjoint(&[at(0, 0), at(4, 0), at(0, 3)]));
+        assert!(!is_disjoint(&[at(0, 0), at(9, 9), at(3, 2)]));
+    }
+
+    /// Each of three counts in 300 scenes: standard deviation 8.2, five of them.
+    #[test]
+    fn counts_are_as_often_as_each_other() {
+        let set = load(&config(32, &[0, 1, 3]));
+        for count in [0, 1, 3] {
+            let n = (0..300).filter(|&i| set.train.count(i) == count).count();
+            assert!((59..=141).contains(&n), "{n} scenes of {count} objects");
+        }
+        assert!(set.extra(Split::Train).is_none());
+        let extra = set.extra(Split::Test).expect("scenes of three objects");
+        assert!((0..extra.len()).all(|i| extra.count(i) == 3));
+    }
+
+    #[test]
+    fn a_scene_does_not_depend_on_how_many_there_are() {
+        let few = load(&config(32, &[1, 2]));
+        let more = load(&SceneConfig {
+            eval: 300,
+            ..config(32, &[1, 2])
+        });
+        let all: Vec<usize> = (0..200).collect();
+        assert_eq!(few.valid[0].show(&all), more.valid[0].show(&all));
+        assert_ne!(few.valid[0].show(&all), few.test[0].show(&all));
+    }
+
+    /// Resizing keeps a picture of one grey as it is, and its shape.
+    #[test]
+    fn resizing_keeps_shapes_and_greys() {
+        let mut grey = vec![0; 28 * 28];
+        for row in 4..24 {
+            grey[row * 28 + 10..row * 28 + 15].fill(200);
+        }
+        let object = Object::resized(&grey, 28, 12);
+        assert_eq!((object.height, object.width), (12, 3));
+        assert!(object.pixels.iter().all(|&p| p == 200));
+        let larger = Object::resized(&grey, 28, 40);
+        assert_eq!((larger.height, larger.width), (40, 10));
+        // No ink at all: the whole picture.
+        let blank = Object::resized(&vec![0; 28 * 28], 28, 14);
+        assert_eq!((blank.height, blank.width), (14, 14));
+    }
+
+    #[test]
+    fn impossible_scenes_are_refused_by_name() {
+        for (bad, key) in [
+            (config(27, &[1]), "data.largest"),
+            (config(32, &[]), "data.counts"),
+            (config(32, &[5]), "data.counts"),
+            (
+                SceneConfig {
+                    smallest: 15,
+                    ..config(32, &[1])
+                },
+                "data.smallest",
+            ),
+            (
+                SceneConfig {
+                    eval: 0,
+                    ..config(32, &[1])
+                },
+                "data.eval",
+            ),
+        ] {
+            let message = bad.check().expect_err("impossible").to_string();
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    /// Digits of MNIST, where they are at hand.
+    #[test]
+    fn scenes_of_mnist_are_those_of_version_1() {
+        let Some(folder) = real_data("mnist") else {
+            return;
+        };
+        let config = SceneConfig {
+            name: "mnist".into(),
+            smallest: 14,
+            largest: 18,
+            ..config(50, &[0, 1, 2])
+        };
+        let set = SceneSet::load(&config, Some(&folder)).expect("scenes");
+        assert_eq!(hash(&set.test[0]), "e");
+    }
+}
