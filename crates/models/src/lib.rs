@@ -2,6 +2,7 @@
 //!
 //! | system | what | paper |
 //! |---|---|---|
+//! | [`ntm`] | neural Turing machines, with soft or hard addresses | Graves et al. 2014; Zaremba & Sutskever 2015 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
@@ -14,6 +15,7 @@
 )]
 
 mod init;
+pub mod ntm;
 pub mod sbn;
 pub mod toy;
 

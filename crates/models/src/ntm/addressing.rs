@@ -1,0 +1,88 @@
+//! The steps of addressing and access, each one equation of Graves et al., 2014, section 3.
+//!
+//! Everything is a sum of products, so that it is defined and continuous for relaxed addresses too.
+//!
+//! Shapes: memory `M` `[rows, slots, width]`; weightings `w` `[rows, heads, slots]`; keys, erase and add vectors
+//! `[rows, heads, width]`; strength, gate and sharpening `[rows, heads, 1]`; shifts `[rows, heads, 3]`.
+
+use burn::tensor::Tensor;
+
+/// Added to both squared norms of a cosine: a memory of equal (even zero) rows is a legitimate start.
+const NORM: f64 = 1e-6;
+/// Added to a weighting before its logarithm.
+const TINY: f64 = 1e-12;
+
+/// `w_c(i) = softmax_i(beta cos(k, M(i)))` (equations 5 and 6).
+///
+/// No maximum is subtracted: a cosine is at most 1 and `beta` at most softplus of the largest
+/// [pre-activation](super::Ntm), 20, so the exponential stays below 5e8.
+#[must_use]
+pub fn content(keys: Tensor<3>, strength: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
+    let scale = strength / (keys.clone().square().sum_dim(2) + NORM).sqrt();
+    let norms = (memory.clone().square().sum_dim(2) + NORM).sqrt();
+    let products = (keys * scale).matmul(memory.swap_dims(1, 2));
+    normalise((products / norms.swap_dims(1, 2)).exp())
+}
+
+/// `w_g = g w_c + (1 - g) w_{t-1}` (equation 7).
+#[must_use]
+pub fn interpolate(gate: Tensor<3>, content: Tensor<3>, previous: Tensor<3>) -> Tensor<3> {
+    previous.clone() + gate * (content - previous)
+}
+
+/// `w_s(i) = sum_j w(j) s(i - j mod N)` (equation 8), for shifts by -1, 0 and +1 in this order.
+#[must_use]
+pub fn shift(weighting: Tensor<3>, shifts: Tensor<3>) -> Tensor<3> {
+    let slots = weighting.dims()[2];
+    let last = weighting.clone().narrow(2, slots - 1, 1);
+    let first = weighting.clone().narrow(2, 0, 1);
+    // Entry i + 1 is w(i).
+    let around = Tensor::cat(vec![last, weighting.clone(), first], 2);
+    let part = |index: usize, values: Tensor<3>| shifts.clone().narrow(2, index, 1) * values;
+    part(0, around.clone().narrow(2, 2, slots)) + part(1, weighting) + part(2, around.narrow(2, 0, slots))
+}
+
+/// `gamma ln w_s(i)` up to a constant: the logarithm of the sharpened weighting before it is normalised (equation 9).
+/// The largest entry is 0, so that nothing underflows where all entries are alike.
+#[must_use]
+pub fn sharpen_log(weighting: Tensor<3>, gamma: Tensor<3>) -> Tensor<3> {
+    let log = (weighting + TINY).log();
+    // A constant: it cancels when the weighting is normalised, in the value as in the gradient.
+    let largest = log.clone().inner().max_dim(2);
+    (log - largest) * gamma
+}
+
+/// `w(i) = w_s(i)^gamma / sum_j w_s(j)^gamma` (equation 9).
+#[must_use]
+pub fn sharpen(weighting: Tensor<3>, gamma: Tensor<3>) -> Tensor<3> {
+    normalise(sharpen_log(weighting, gamma).exp())
+}
+
+/// `r = sum_i w(i) M(i)` (equation 2), `[rows, heads, width]`.
+#[must_use]
+pub fn read(weighting: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
+    weighting.matmul(memory)
+}
+
+/// `M(i) = M(i) prod_h (1 - w_h(i) e_h) + sum_h w_h(i) a_h` (equations 3 and 4): all erases before all adds.
+#[must_use]
+pub fn write(memory: Tensor<3>, weighting: Tensor<3>, erase: Tensor<3>, add: Tensor<3>) -> Tensor<3> {
+    let heads = weighting.dims()[1];
+    let column = weighting.swap_dims(1, 2);
+    let mut kept = memory;
+    for head in 0..heads {
+        let erased = column.clone().narrow(2, head, 1) * erase.clone().narrow(1, head, 1);
+        kept = kept.clone() - kept * erased;
+    }
+    let added = if heads == 1 {
+        column * add
+    } else {
+        column.matmul(add)
+    };
+    kept + added
+}
+
+fn normalise(weights: Tensor<3>) -> Tensor<3> {
+    let sum = weights.clone().sum_dim(2);
+    weights / sum
+}
