@@ -1,12 +1,13 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
+mod ntm;
 mod sbn;
 mod toy;
 
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 2] = [
+pub static SYSTEMS: [SystemEntry; 3] = [
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
         "belief networks and discrete autoencoders on images",
@@ -44,6 +45,11 @@ pub static SYSTEMS: [SystemEntry; 2] = [
                 include_str!("../../../../configs/sbn/mnist_vimco.toml"),
             ),
         ],
+    ),
+    SystemEntry::new::<ntm::NtmSettings>(
+        "ntm",
+        "neural Turing machines with soft or hard addresses, on generated sequences",
+        &[("copy", include_str!("../../../../configs/ntm/copy.toml"))],
     ),
     SystemEntry::new::<toy::ToySettings>(
         "toy",
