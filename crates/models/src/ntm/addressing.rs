@@ -18,10 +18,12 @@ const TINY: f64 = 1e-12;
 /// [pre-activation](super::Ntm), 20, so the exponential stays below 5e8.
 #[must_use]
 pub fn content(keys: Tensor<3>, strength: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
-    let scale = strength / (keys.clone().square().sum_dim(2) + NORM).sqrt();
-    let norms = (memory.clone().square().sum_dim(2) + NORM).sqrt();
+    // A product: the gradient of a power calls `powf` for every number of the memory.
+    let norm = |x: &Tensor<3>| ((x.clone() * x.clone()).sum_dim(2) + NORM).sqrt();
+    let scale = strength / norm(&keys);
+    let norms = norm(&memory);
     let products = (keys * scale).matmul(memory.swap_dims(1, 2));
-    normalise((products / norms.swap_dims(1, 2)).exp())
+    bounded_softmax(products / norms.swap_dims(1, 2))
 }
 
 /// `w_g = g w_c + (1 - g) w_{t-1}` (equation 7).
@@ -55,7 +57,7 @@ pub fn sharpen_log(weighting: Tensor<3>, gamma: Tensor<3>) -> Tensor<3> {
 /// `w(i) = w_s(i)^gamma / sum_j w_s(j)^gamma` (equation 9).
 #[must_use]
 pub fn sharpen(weighting: Tensor<3>, gamma: Tensor<3>) -> Tensor<3> {
-    normalise(sharpen_log(weighting, gamma).exp())
+    bounded_softmax(sharpen_log(weighting, gamma))
 }
 
 /// `r = sum_i w(i) M(i)` (equation 2), `[rows, heads, width]`.
@@ -70,16 +72,24 @@ pub fn write(memory: Tensor<3>, weighting: Tensor<3>, erase: Tensor<3>, add: Ten
     let heads = weighting.dims()[1];
     let column = weighting.swap_dims(1, 2);
     let mut kept = memory;
+    let one = |x: &Tensor<3>, dim, head| match heads {
+        1 => x.clone(),
+        _ => x.clone().narrow(dim, head, 1),
+    };
     for head in 0..heads {
-        let erased = column.clone().narrow(2, head, 1) * erase.clone().narrow(1, head, 1);
+        let erased = one(&column, 2, head) * one(&erase, 1, head);
         kept = kept.clone() - kept * erased;
     }
-    let added = if heads == 1 {
-        column * add
-    } else {
-        column.matmul(add)
+    let added = match heads {
+        1 => column * add,
+        _ => column.matmul(add),
     };
     kept + added
+}
+
+/// `softmax(logits)` for logits that are far from overflow: no maximum is subtracted.
+pub(super) fn bounded_softmax(logits: Tensor<3>) -> Tensor<3> {
+    normalise(logits.exp())
 }
 
 fn normalise(weights: Tensor<3>) -> Tensor<3> {

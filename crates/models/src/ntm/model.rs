@@ -301,7 +301,7 @@ impl Ntm {
         let [keys, strength, gate, gamma] = content.each_ref().map(|x| part(x, &heads));
         let found = addressing::content(keys, strength, memory.clone());
         let mixed = addressing::interpolate(gate, found, previous);
-        let moved = addressing::shift(mixed, softmax(shifts, 2));
+        let moved = addressing::shift(mixed, addressing::bounded_softmax(shifts));
         match self.config.address {
             Address::Slot => draw(addressing::sharpen_log(moved, gamma), heads, hidden, choose),
             Address::Soft | Address::Shift => addressing::sharpen(moved, gamma),

@@ -49,7 +49,36 @@ pub static SYSTEMS: [SystemEntry; 3] = [
     SystemEntry::new::<ntm::NtmSettings>(
         "ntm",
         "neural Turing machines with soft or hard addresses, on generated sequences",
-        &[("copy", include_str!("../../../../configs/ntm/copy.toml"))],
+        &[
+            (
+                "copy",
+                include_str!("../../../../configs/ntm/copy.toml"),
+            ),
+            (
+                "repeat_copy",
+                include_str!("../../../../configs/ntm/repeat_copy.toml"),
+            ),
+            (
+                "associative_recall",
+                include_str!("../../../../configs/ntm/associative_recall.toml"),
+            ),
+            (
+                "ngrams",
+                include_str!("../../../../configs/ntm/ngrams.toml"),
+            ),
+            (
+                "priority_sort",
+                include_str!("../../../../configs/ntm/priority_sort.toml"),
+            ),
+            (
+                "copy_hard_shift",
+                include_str!("../../../../configs/ntm/copy_hard_shift.toml"),
+            ),
+            (
+                "copy_paper",
+                include_str!("../../../../configs/ntm/copy_paper.toml"),
+            ),
+        ],
     ),
     SystemEntry::new::<toy::ToySettings>(
         "toy",
