@@ -79,6 +79,9 @@ pub struct NtmConfig {
     pub initial_address: InitialAddress,
     /// The memory before the first step.
     pub initial_memory: InitialMemory,
+    /// At the start, how much the logit of a move by +1 of a write head exceeds the others. Without it, heads whose moves are drawn
+    /// learn to stay where they are.
+    pub initial_advance: f64,
     /// What is optimised: the expected cost, or a bound of several samples of the addresses.
     pub objective: Objective,
 }
@@ -96,6 +99,7 @@ impl Default for NtmConfig {
             order: Order::ReadFirst,
             initial_address: InitialAddress::First,
             initial_memory: InitialMemory::Constant,
+            initial_advance: 0.0,
             objective: Objective::default(),
         }
     }
@@ -147,6 +151,10 @@ impl NtmConfig {
                 "\"first\" where only moves are drawn, so that every address is one row",
                 "\"learned\"".into(),
             );
+        }
+        if !(self.initial_advance.abs() <= 20.0) {
+            let got = self.initial_advance.to_string();
+            return error("initial_advance", "a number between -20 and 20", got);
         }
         match self.objective {
             Objective::LogMeanWeight { k: 0 } => error("objective.k", "at least 1", "0".into()),

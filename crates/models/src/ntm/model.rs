@@ -120,12 +120,22 @@ impl Ntm {
             "initial_address" | "initial_memory" => Init::Normal { std: 0.1 },
             _ => lecun_uniform(path, shape),
         });
+        let bias = |values: Vec<f32>| {
+            let n = values.len();
+            Some(Param::from_tensor(Tensor::from_data(TensorData::new(values, [n]), device)))
+        };
         if config.controller == Controller::Lstm {
             for (layer, &h) in model.layers.iter_mut().zip(&config.hidden) {
-                let bias = (0..4 * h).map(|i| f32::from(u8::from((h..2 * h).contains(&i))));
-                let data = TensorData::new(bias.collect::<Vec<_>>(), [4 * h]);
-                layer.bias = Some(Param::from_tensor(Tensor::from_data(data, device)));
+                let forget = |i| f32::from(u8::from((h..2 * h).contains(&i)));
+                layer.bias = bias((0..4 * h).map(forget).collect());
             }
+        }
+        if config.initial_advance != 0.0 {
+            // The last of the three logits of every write head.
+            let advance = |i: usize| i >= write + 3 * config.read_heads && (i - write) % 3 == 2;
+            let moves = write..write + 3 * heads;
+            let value = |i| if moves.contains(&i) && advance(i) { config.initial_advance as f32 } else { 0.0 };
+            model.heads.bias = bias((0..emitted).map(value).collect());
         }
         model
     }
@@ -134,6 +144,22 @@ impl Ntm {
     #[must_use]
     pub fn config(&self) -> &NtmConfig {
         &self.config
+    }
+
+    /// The same machine with a memory of another number of rows: nothing that is learned depends on it, unless the initial memory or
+    /// the initial weightings are learned.
+    ///
+    /// # Panics
+    /// If one of them is, or there are fewer than 2 rows.
+    #[must_use]
+    pub fn with_slots(mut self, slots: usize) -> Self {
+        assert!(
+            self.initial_address.is_none() && self.initial_memory.is_none(),
+            "a learned initial memory or weighting has a fixed number of rows"
+        );
+        assert!(slots >= 2, "a memory has at least 2 rows, got {slots}");
+        self.config.slots = slots;
+        self
     }
 
     /// Numbers that it takes in a step.

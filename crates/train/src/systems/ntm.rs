@@ -82,7 +82,7 @@ impl Settings for NtmSettings {
                 "another estimator, or sequences of one length: enumeration needs the same choices in every step",
             ));
         }
-        self.evaluation.check(&self.task)
+        self.evaluation.check(&self.task, &self.model)
     }
 
     fn build(self, context: &BuildContext) -> Result<Box<dyn System>, Failure> {
@@ -179,15 +179,17 @@ impl System for NtmTraining {
         let NtmSettings {
             task, evaluation, ..
         } = &self.settings;
+        let larger = evaluation.enlarged(&model);
         let mut files = Vec::new();
         for (name, size) in evaluation.pictured(task) {
+            let model = if size == task.largest() { &model } else { &larger };
             let path = dir.join(format!("{step:08}-{name}.png"));
             let stream = Stream {
                 seed: evaluation::seed(Split::Valid),
                 batch: u64::MAX,
             };
             let episodes = task.generate(size, n.clamp(1, pictures::MOST), stream);
-            pictures::write(&path, &model, &episodes, &evaluation.noise(0), &self.device)?;
+            pictures::write(&path, model, &episodes, &evaluation.noise(0), &self.device)?;
             files.push(path);
         }
         Ok(files)

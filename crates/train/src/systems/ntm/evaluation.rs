@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{Address, Draw, Key, Noise, Program, Run, Source, Weighing, execute};
 use unbiased_models::ntm::{
-    Episodes, Ntm, NtmProgram, Sequences, Size, State, Stream, TaskConfig, TaskName,
+    Episodes, InitialAddress, InitialMemory, Ntm, NtmConfig, NtmProgram, Sequences, Size, State, Stream, TaskConfig, TaskName,
 };
 
 use super::{bits, label};
@@ -36,6 +36,9 @@ pub(super) struct Evaluation {
     lengths: Vec<usize>,
     /// Other repetitions in a full evaluation, each with the longest length of the training.
     repeats: Vec<usize>,
+    /// Rows of the memory for them; as in training when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<usize>,
     /// How hard addresses are made.
     addresses: Addresses,
 }
@@ -47,6 +50,7 @@ impl Default for Evaluation {
             rows: 32,
             lengths: Vec::new(),
             repeats: Vec::new(),
+            slots: None,
             addresses: Addresses::Sampled,
         }
     }
@@ -128,7 +132,18 @@ struct Outcome {
 }
 
 impl Evaluation {
-    pub(super) fn check(&self, task: &TaskConfig) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, task: &TaskConfig, model: &NtmConfig) -> Result<(), ConfigError> {
+        if let Some(slots) = self.slots {
+            let free = model.initial_address == InitialAddress::First
+                && model.initial_memory == InitialMemory::Constant;
+            if slots < 2 || !free {
+                return Err(ConfigError::value(
+                    "evaluation.slots",
+                    slots,
+                    "at least 2, and no learned initial memory or address, whose size is fixed",
+                ));
+            }
+        }
         for (key, value) in [("batches", self.batches), ("rows", self.rows)] {
             if value == 0 {
                 let key = format!("evaluation.{key}");
@@ -169,6 +184,14 @@ impl Evaluation {
             .collect()
     }
 
+    /// The machine for sizes beyond those of the training.
+    pub(super) fn enlarged(&self, model: &Ntm) -> Ntm {
+        match self.slots {
+            Some(slots) => model.clone().with_slots(slots),
+            None => model.clone(),
+        }
+    }
+
     pub(super) fn noise(&self, batch: u64) -> Noise {
         match self.addresses {
             Addresses::Sampled => Noise::new(seed(Split::Train), batch),
@@ -204,10 +227,11 @@ impl Evaluation {
             .figure("coin_bits", coin / sequences);
         if full {
             let repeats = task.name == TaskName::RepeatCopy;
+            let model = self.enlarged(model);
             for (index, size) in self.other(task).into_iter().enumerate() {
                 let batch = self.batches + index;
                 let episodes = self.episodes(task, size, split, batch);
-                let outcome = self.outcome(model, &episodes, batch, device)?;
+                let outcome = self.outcome(&model, &episodes, batch, device)?;
                 let (name, rows) = (label(size, repeats), self.rows as f64);
                 metrics = metrics
                     .figure(format!("errors_{name}"), outcome.errors / rows)
