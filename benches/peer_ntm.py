@@ -2,7 +2,7 @@
 
     python3 benches/peer_ntm.py --case soft --length 10
 
-prints `peer <case> <length> median_ms min_ms` after a line with the version of torch. Eager mode, two threads, Adam with foreach=True: what
+prints `peer <case> <length> median_ms min_ms` after a line with the version of torch. Eager mode, two threads (`--threads`), Adam with foreach=True: what
 someone gets who writes this model today without compiling it. The machine of `ntm/copy`: LSTM of 64 units, memory of 32 x 16, one read and
 one write head, batches of 32 sequences of 6 bits, gradient clipped to a norm of 10. The data are random bits of the right size.
 
@@ -110,9 +110,10 @@ def main():
     parser.add_argument("--length", type=int, default=10)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--warm-up", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     loss_of = CASES[arguments.case]

@@ -30,11 +30,19 @@ fn an_interrupted_run_goes_on_to_the_same_end() {
             "ntm/copy_hard_shift --estimator rebar --set model.address=slot --set task.lengths=[1,2]",
         ),
     ] {
-        let line = format!("train {line} {SMALL} --seed 3 --set schedule.steps=120 --set evaluation.lengths=[4]");
+        let line = format!(
+            "train {line} {SMALL} --seed 3 --set schedule.steps=120 --set evaluation.lengths=[4]"
+        );
         let (straight, parts) = (format!("{name}-straight"), format!("{name}-parts"));
-        bench.run(&format!("{line} --quiet --out {straight}")).succeeds();
-        bench.run(&format!("{line} --quiet --out {parts} --until 50")).succeeds();
-        bench.run(&format!("train --quiet --resume {parts}")).succeeds();
+        bench
+            .run(&format!("{line} --quiet --out {straight}"))
+            .succeeds();
+        bench
+            .run(&format!("{line} --quiet --out {parts} --until 50"))
+            .succeeds();
+        bench
+            .run(&format!("train --quiet --resume {parts}"))
+            .succeeds();
         bench.assert_same_end(&straight, &parts);
     }
 }

@@ -8,7 +8,9 @@ use burn::tensor::Tensor;
 use ntm::{
     collect, compare, device, gradient, machine, must_fail, numbers, perturbed, sequences, tensor3,
 };
-use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
+use unbiased_estimators::{
+    Draw, EstimatorConfig, Key, Noise, Objective, Schema, Weighing, execute,
+};
 use unbiased_models::ntm::{
     Address, Controller, InitialAddress, InitialMemory, Ntm, NtmConfig, NtmProgram, Order,
     addressing,
@@ -32,7 +34,9 @@ fn full(shape: [usize; 3], value: f64) -> Tensor<3> {
 
 /// One-hot at `index`.
 fn at(slots: usize, index: usize) -> Tensor<3> {
-    let values: Vec<f64> = (0..slots).map(|i| f64::from(u8::from(i == index))).collect();
+    let values: Vec<f64> = (0..slots)
+        .map(|i| f64::from(u8::from(i == index)))
+        .collect();
     tensor3(&values, [1, 1, slots])
 }
 
@@ -70,11 +74,16 @@ fn every_step_of_addressing_is_that_of_the_paper() {
             let mut sums = [0.0; 4];
             for i in 0..slots {
                 let place = h * slots + i;
-                let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-10, "{got} {want}");
+                let close =
+                    |got: f64, want: f64| assert!((got - want).abs() < 1e-10, "{got} {want}");
                 close(content[place], weight(i) / total);
-                close(mixed[place], gate[h] * content[place] + (1.0 - gate[h]) * previous[place]);
+                close(
+                    mixed[place],
+                    gate[h] * content[place] + (1.0 - gate[h]) * previous[place],
+                );
                 // sum_j w(j) s(i - j): s at 0 is a shift by -1.
-                let by = |shift: usize, j: usize| shifts[h * 3 + shift] * mixed[h * slots + j % slots];
+                let by =
+                    |shift: usize, j: usize| shifts[h * 3 + shift] * mixed[h * slots + j % slots];
                 close(moved[place], by(0, i + 1) + by(1, i) + by(2, i + slots - 1));
                 close(sharp[place], power(i) / powers);
                 for (sum, all) in sums.iter_mut().zip([&content, &mixed, &moved, &sharp]) {
@@ -121,29 +130,34 @@ fn what_is_written_to_a_row_is_read_from_it() {
     let seen = addressing::read(at(5, 3), written.clone());
     assert_eq!(numbers(seen), numbers(add.clone()));
     for other in [0, 1, 2, 4] {
-        let [before, after] = [&memory, &written].map(|m| numbers(addressing::read(at(5, other), m.clone())));
+        let [before, after] =
+            [&memory, &written].map(|m| numbers(addressing::read(at(5, other), m.clone())));
         assert_eq!(before, after);
     }
     // All erases before all adds: two heads on one row leave the sum of what they add.
     let both = Tensor::cat(vec![at(5, 3), at(5, 3)], 1);
     let two = |x: Tensor<3>| Tensor::cat(vec![x.clone(), x], 1);
     let written = addressing::write(memory, both, two(erase), two(add.clone()));
-    assert_eq!(numbers(addressing::read(at(5, 3), written)), numbers(add * 2.0));
+    assert_eq!(
+        numbers(addressing::read(at(5, 3), written)),
+        numbers(add * 2.0)
+    );
 }
 
 /// A soft machine with several heads, everything learned that can be.
 fn soft(controller: Controller, order: Order) -> NtmConfig {
     NtmConfig {
         controller,
-        hidden: vec![4, 3],
-        slots: 4,
-        width: 3,
+        hidden: vec![3, 3],
+        slots: 3,
+        width: 2,
         read_heads: 2,
         write_heads: 2,
         address: Address::Soft,
         order,
         initial_address: InitialAddress::Learned,
         initial_memory: InitialMemory::Learned,
+        initial_advance: 0.0,
         objective: Objective::default(),
     }
 }
@@ -173,7 +187,10 @@ fn check_gradient(net: &Ntm, name: &str) {
     let what = format!("{:?}", net.config());
     compare(&what, &analytic, &numeric, 1e-7).expect("the gradient");
     // Every kind of parameter takes part.
-    assert!(analytic.iter().filter(|g| **g != 0.0).count() * 10 > analytic.len() * 9, "{what}");
+    assert!(
+        analytic.iter().filter(|g| **g != 0.0).count() * 10 > analytic.len() * 9,
+        "{what}"
+    );
     // The check can fail: one entry wrong by 5 %.
     let mut mutant = analytic;
     let largest = mutant
@@ -199,7 +216,9 @@ fn weightings_stay_weightings_through_a_run() {
     let data = sequences(6);
     let mut state = net.start(2);
     for x in &data.inputs {
-        state = net.step(x.clone(), state, &mut |_, _, _| panic!("a soft machine has no choices"));
+        state = net.step(x.clone(), state, &mut |_, _, _| {
+            panic!("a soft machine has no choices")
+        });
         let sums = numbers(state.address.clone().sum_dim(2));
         assert_eq!(sums.len(), 2 * 4);
         assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-12), "{sums:?}");
@@ -213,8 +232,16 @@ fn rows_are_independent() {
     let net = machine(&soft(Controller::Lstm, Order::ReadFirst));
     let data = sequences(4);
     let first = unbiased_models::ntm::Sequences {
-        inputs: data.inputs.iter().map(|x| x.clone().narrow(0, 0, 1)).collect(),
-        targets: data.targets.iter().map(|y| y.clone().map(|y| y.narrow(0, 0, 1))).collect(),
+        inputs: data
+            .inputs
+            .iter()
+            .map(|x| x.clone().narrow(0, 0, 1))
+            .collect(),
+        targets: data
+            .targets
+            .iter()
+            .map(|y| y.clone().map(|y| y.narrow(0, 0, 1)))
+            .collect(),
     };
     let costs = |data: &unbiased_models::ntm::Sequences| {
         let program = NtmProgram::new(&net, data);
@@ -242,13 +269,17 @@ fn two_layers_of_an_lstm_step_are_those_of_the_definition() {
     let hidden = numbers(state.hidden);
     for (row, input) in input.into_iter().enumerate() {
         let mut x = input;
-        for (layer, h) in net.layers.iter().zip([4, 3]) {
+        for (layer, h) in net.layers.iter().zip([3, 3]) {
             x.extend(vec![0.0; h]);
             let weight = numbers(layer.weight.val());
             let bias = numbers(layer.bias.as_ref().expect("a bias").val());
             let gate = |kind: usize, unit: usize| {
                 let column = kind * h + unit;
-                let sum: f64 = x.iter().enumerate().map(|(i, x)| x * weight[i * 4 * h + column]).sum();
+                let sum: f64 = x
+                    .iter()
+                    .enumerate()
+                    .map(|(i, x)| x * weight[i * 4 * h + column])
+                    .sum();
                 sum + bias[column]
             };
             // From a cell of zeros the forget gate has nothing to forget.
@@ -264,9 +295,18 @@ fn two_layers_of_an_lstm_step_are_those_of_the_definition() {
         }
     }
     // Forget gates start open.
-    let fresh = Ntm::new(&soft(Controller::Lstm, Order::ReadFirst), 3, 2, 0, &device());
+    let fresh = Ntm::new(
+        &soft(Controller::Lstm, Order::ReadFirst),
+        3,
+        2,
+        0,
+        &device(),
+    );
     let bias = numbers(fresh.layers[1].bias.as_ref().expect("a bias").val());
-    assert_eq!(bias, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(
+        bias,
+        [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    );
 }
 
 #[test]
@@ -302,4 +342,125 @@ fn parameters_follow_the_seed() {
     let flat = |seed| collect(&Ntm::new(&config, 3, 2, seed, &device().autodiff()), Some);
     assert_eq!(flat(1), flat(1));
     assert_ne!(flat(1), flat(2));
+}
+
+#[test]
+fn a_write_head_can_start_with_a_bias_to_advance() {
+    let config = NtmConfig {
+        read_heads: 2,
+        write_heads: 2,
+        initial_advance: 3.0,
+        ..ntm::hard(Address::Shift)
+    };
+    let net = Ntm::new(&config, 3, 2, 0, &device());
+    let bias = numbers(net.heads.bias.as_ref().expect("a bias").val());
+    // Adds of two heads of width 2, then three logits of each of four heads, then erases.
+    assert_eq!(bias[..4], [0.0; 4]);
+    assert_eq!(
+        bias[4..16],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0]
+    );
+    assert_eq!(bias[16..], [0.0; 4]);
+}
+
+/// A larger memory changes nothing for a head that does not come round, and content addressing sees its rows.
+#[test]
+fn a_memory_can_grow_after_training() {
+    let data = sequences(2);
+    let cost = |net: &Ntm, slots: usize| {
+        let net = net.clone().valid().with_slots(slots);
+        let program = NtmProgram::new(&net, &data);
+        let draw = |_: usize, _: &Key| Draw::Hard;
+        numbers(execute(&program, 1, 1, Weighing::Analytic, &draw, &Noise::new(1, 0)).cost())
+    };
+    let moving = machine(&NtmConfig {
+        slots: 6,
+        ..ntm::hard(Address::Shift)
+    });
+    assert_eq!(cost(&moving, 6), cost(&moving, 60));
+    let soft = machine(&NtmConfig {
+        address: Address::Soft,
+        ..ntm::hard(Address::Slot)
+    });
+    assert_ne!(cost(&soft, 2), cost(&soft, 20));
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let ok = NtmConfig::default();
+    for (bad, key) in [
+        (
+            NtmConfig {
+                hidden: vec![],
+                ..ok.clone()
+            },
+            "hidden",
+        ),
+        (
+            NtmConfig {
+                hidden: vec![3, 0],
+                ..ok.clone()
+            },
+            "hidden",
+        ),
+        (
+            NtmConfig {
+                slots: 1,
+                ..ok.clone()
+            },
+            "slots",
+        ),
+        (
+            NtmConfig {
+                width: 0,
+                ..ok.clone()
+            },
+            "width",
+        ),
+        (
+            NtmConfig {
+                read_heads: 0,
+                ..ok.clone()
+            },
+            "read_heads",
+        ),
+        (
+            NtmConfig {
+                write_heads: 9,
+                ..ok.clone()
+            },
+            "write_heads",
+        ),
+        (
+            NtmConfig {
+                address: Address::Shift,
+                initial_address: InitialAddress::Learned,
+                ..ok.clone()
+            },
+            "initial_address",
+        ),
+        (
+            NtmConfig {
+                initial_advance: f64::NAN,
+                ..ok.clone()
+            },
+            "initial_advance",
+        ),
+        (
+            NtmConfig {
+                objective: Objective::LogMeanWeight { k: 0 },
+                ..ok.clone()
+            },
+            "objective.k",
+        ),
+        (
+            NtmConfig {
+                objective: Objective::Expected { discount: 1.5 },
+                ..ok
+            },
+            "objective.discount",
+        ),
+    ] {
+        assert_eq!(bad.check().expect_err("out of range").key, key);
+    }
 }

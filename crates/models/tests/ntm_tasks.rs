@@ -117,7 +117,10 @@ fn a_repeat_copy_repeats_as_often_as_it_says_and_ends_with_its_marker() {
         }
         let end = x.target(4 + 3 * repeats, 1).expect("it counts");
         assert_eq!(end, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
-        assert_eq!((0..x.steps()).filter(|&t| x.input(t, 1)[6] == 1.0).count(), 1);
+        assert_eq!(
+            (0..x.steps()).filter(|&t| x.input(t, 1)[6] == 1.0).count(),
+            1
+        );
     }
     // The count has mean 0 and variance 1 over the training range: (1 - 5.5) / sqrt(99 / 12) is the first.
     let mean = counts.iter().sum::<f64>() / 10.0;
@@ -133,19 +136,28 @@ fn a_recall_answers_with_the_item_after_the_query() {
     assert_eq!((x.steps(), x.counted_bits()), (4 * 5 + 8, 18));
     let mut asked = [0; 5];
     for row in 0..40 {
-        let item = |start: usize| -> Vec<Vec<f32>> { (0..3).map(|i| bits(&x, start + i, row)).collect() };
+        let item =
+            |start: usize| -> Vec<Vec<f32>> { (0..3).map(|i| bits(&x, start + i, row)).collect() };
         let items: Vec<_> = (0..5).map(|n| item(4 * n + 1)).collect();
         let query = item(21);
-        let place = items.iter().position(|i| *i == query).expect("it was shown");
+        let place = items
+            .iter()
+            .position(|i| *i == query)
+            .expect("it was shown");
         asked[place] += 1;
-        let answer: Vec<Vec<f32>> = (25..28).map(|t| x.target(t, row).expect("it counts").to_vec()).collect();
+        let answer: Vec<Vec<f32>> = (25..28)
+            .map(|t| x.target(t, row).expect("it counts").to_vec())
+            .collect();
         assert_eq!(answer, items[place + 1]);
         for t in 0..28 {
             assert_eq!(x.input(t, row)[6] == 1.0, t < 20 && t % 4 == 0);
             assert_eq!(x.input(t, row)[7] == 1.0, t == 20 || t == 24);
         }
     }
-    assert!(asked[..4].iter().all(|&n| n > 0) && asked[4] == 0, "{asked:?}");
+    assert!(
+        asked[..4].iter().all(|&n| n > 0) && asked[4] == 0,
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -185,7 +197,9 @@ fn an_ngram_source_has_one_probability_per_context() {
         sequence.push(x.target(5998, row).expect("the last")[0] > 0.5);
         let mut ones = [[[0.0_f64; 2]; 2]; 8];
         for t in 3..6000 {
-            let context = (1..=3).fold(0, |c, back| c | usize::from(sequence[t - back]) << (back - 1));
+            let context = (1..=3).fold(0, |c, back| {
+                c | usize::from(sequence[t - back]) << (back - 1)
+            });
             ones[context][t / 3000][usize::from(sequence[t])] += 1.0;
         }
         for [[z0, o0], [z1, o1]] in ones {
@@ -216,7 +230,11 @@ fn marginal_bits(sequence: &[bool], context: usize) -> f64 {
         let likelihood = |node: usize, from: usize| -> f64 {
             (from..sequence.len())
                 .filter(|&t| t >= context)
-                .filter(|&t| (1..=context).fold(0, |x, back| x | usize::from(sequence[t - back]) << (back - 1)) == c)
+                .filter(|&t| {
+                    (1..=context).fold(0, |x, back| {
+                        x | usize::from(sequence[t - back]) << (back - 1)
+                    }) == c
+                })
                 .map(|t| if sequence[t] { p(node) } else { 1.0 - p(node) })
                 .product()
         };
@@ -228,12 +246,19 @@ fn marginal_bits(sequence: &[bool], context: usize) -> f64 {
 
 #[test]
 fn the_ngram_yardstick_is_the_marginal_likelihood() {
-    let sequence = |number: usize, n: usize| -> Vec<bool> { (0..n).map(|i| number * 2_654_435_761 >> i & 1 == 1).collect() };
+    let sequence = |number: usize, n: usize| -> Vec<bool> {
+        (0..n)
+            .map(|i| number * 2_654_435_761 >> i & 1 == 1)
+            .collect()
+    };
     for context in [1, 2, 3] {
         for number in [1, 5, 77, 12345] {
             let x = sequence(number, 24);
             let (got, want) = (ngram_bits(&x, context), marginal_bits(&x, context));
-            assert!((got - want).abs() < 1e-9, "{context} {number}: {got} {want}");
+            assert!(
+                (got - want).abs() < 1e-9,
+                "{context} {number}: {got} {want}"
+            );
             // The check can fail: Laplace's rule instead of the one with 1/2.
             assert!((laplace_bits(&x, context) - want).abs() > 1e-3);
         }
@@ -278,9 +303,21 @@ fn curricula_follow_their_laws() {
         level,
         ..Curriculum::new(name)
     };
-    let sizes = |curriculum: Curriculum| -> Vec<Size> { (0..4000).map(|step| curriculum.size(&task, 3, step)).collect() };
-    assert!(sizes(at(CurriculumName::None, 0)).iter().all(|&s| s == size(10, 10)));
-    assert!(sizes(at(CurriculumName::Naive, 3)).iter().all(|&s| s == size(4, 4)));
+    let sizes = |curriculum: Curriculum| -> Vec<Size> {
+        (0..4000)
+            .map(|step| curriculum.size(&task, 3, step))
+            .collect()
+    };
+    assert!(
+        sizes(at(CurriculumName::None, 0))
+            .iter()
+            .all(|&s| s == size(10, 10))
+    );
+    assert!(
+        sizes(at(CurriculumName::Naive, 3))
+            .iter()
+            .all(|&s| s == size(4, 4))
+    );
     let share = |sizes: &[Size], is: &dyn Fn(Size) -> bool| {
         sizes.iter().filter(|&&s| is(s)).count() as f64 / sizes.len() as f64
     };
@@ -298,7 +335,10 @@ fn curricula_follow_their_laws() {
     let forward = sizes(at(CurriculumName::LookBackAndForward, 4));
     // Exactly the level: e = 0 of 65 %; beyond level + e only the 10 %.
     near(share(&forward, &|s| s == size(6, 6)), 0.65 / 4.0);
-    near(share(&forward, &|s| s == size(5, 5)), 0.65 / 2.0 + 0.25 * 0.5 / 25.0);
+    near(
+        share(&forward, &|s| s == size(5, 5)),
+        0.65 / 2.0 + 0.25 * 0.5 / 25.0,
+    );
     assert!(forward.iter().any(|s| s.length != s.repeats));
 }
 
@@ -316,7 +356,10 @@ fn a_level_is_left_when_it_is_learnt_and_not_before() {
     curriculum.observe(&task, 102, largest(0), 0.01);
     assert_eq!((curriculum.level, curriculum.risen), (1, 102));
     for step in 103..5000 {
-        let of_level = size((1 + curriculum.level).min(10), (1 + curriculum.level).min(10));
+        let of_level = size(
+            (1 + curriculum.level).min(10),
+            (1 + curriculum.level).min(10),
+        );
         curriculum.observe(&task, step, of_level, 0.01);
     }
     assert_eq!(curriculum.level, 9, "the whole range");
@@ -326,14 +369,62 @@ fn a_level_is_left_when_it_is_learnt_and_not_before() {
 #[test]
 fn sizes_out_of_range_are_named() {
     for (bad, key) in [
-        (TaskConfig { bits: 0, ..task(TaskName::Copy) }, "bits"),
-        (TaskConfig { lengths: [3, 2], ..task(TaskName::Copy) }, "lengths"),
-        (TaskConfig { lengths: [1, 4], ..task(TaskName::AssociativeRecall) }, "lengths"),
-        (TaskConfig { lengths: [5, 9], ..task(TaskName::Ngrams) }, "lengths"),
-        (TaskConfig { lengths: [15, 20], ..task(TaskName::PrioritySort) }, "lengths"),
-        (TaskConfig { kept: 0, ..task(TaskName::PrioritySort) }, "kept"),
-        (TaskConfig { repeats: [0, 3], ..task(TaskName::RepeatCopy) }, "repeats"),
-        (TaskConfig { context: 40, ..task(TaskName::Ngrams) }, "context"),
+        (
+            TaskConfig {
+                bits: 0,
+                ..task(TaskName::Copy)
+            },
+            "bits",
+        ),
+        (
+            TaskConfig {
+                lengths: [3, 2],
+                ..task(TaskName::Copy)
+            },
+            "lengths",
+        ),
+        (
+            TaskConfig {
+                lengths: [1, 4],
+                ..task(TaskName::AssociativeRecall)
+            },
+            "lengths",
+        ),
+        (
+            TaskConfig {
+                lengths: [5, 9],
+                ..task(TaskName::Ngrams)
+            },
+            "lengths",
+        ),
+        (
+            TaskConfig {
+                lengths: [15, 20],
+                ..task(TaskName::PrioritySort)
+            },
+            "lengths",
+        ),
+        (
+            TaskConfig {
+                kept: 0,
+                ..task(TaskName::PrioritySort)
+            },
+            "kept",
+        ),
+        (
+            TaskConfig {
+                repeats: [0, 3],
+                ..task(TaskName::RepeatCopy)
+            },
+            "repeats",
+        ),
+        (
+            TaskConfig {
+                context: 40,
+                ..task(TaskName::Ngrams)
+            },
+            "context",
+        ),
     ] {
         assert_eq!(bad.check().expect_err("out of range").key, key);
     }

@@ -28,7 +28,8 @@ fn main() {
         arguments.get(place + 1).cloned()
     };
     let steps: u64 = option("--steps").map_or(200, |n| n.parse().expect("--steps takes a number"));
-    let cases = option("--case").map_or(vec!["soft".into(), "shift-rloo".into()], |case| vec![case]);
+    let cases =
+        option("--case").map_or(vec!["soft".into(), "shift-rloo".into()], |case| vec![case]);
     let lengths = option("--length").map_or(vec![5, 10], |n| {
         vec![n.parse().expect("--length takes a number")]
     });

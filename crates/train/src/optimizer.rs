@@ -396,7 +396,11 @@ mod tests {
         assert!(difference(&steps(&clipped, 5.0), &steps(&plain, 1.0)) < 1e-7);
         assert!(difference(&steps(&plain, 5.0), &steps(&plain, 1.0)) > 1e-5);
         let zero = grads(&net, 0.0);
-        assert!(bits(&clipped.for_model().step(net.clone(), zero)).iter().all(|x| x.is_finite()));
+        assert!(
+            bits(&clipped.for_model().step(net.clone(), zero))
+                .iter()
+                .all(|x| x.is_finite())
+        );
     }
 
     #[test]

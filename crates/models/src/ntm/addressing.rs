@@ -41,7 +41,9 @@ pub fn shift(weighting: Tensor<3>, shifts: Tensor<3>) -> Tensor<3> {
     // Entry i + 1 is w(i).
     let around = Tensor::cat(vec![last, weighting.clone(), first], 2);
     let part = |index: usize, values: Tensor<3>| shifts.clone().narrow(2, index, 1) * values;
-    part(0, around.clone().narrow(2, 2, slots)) + part(1, weighting) + part(2, around.narrow(2, 0, slots))
+    part(0, around.clone().narrow(2, 2, slots))
+        + part(1, weighting)
+        + part(2, around.narrow(2, 0, slots))
 }
 
 /// `gamma ln w_s(i)` up to a constant: the logarithm of the sharpened weighting before it is normalised (equation 9).
@@ -68,7 +70,12 @@ pub fn read(weighting: Tensor<3>, memory: Tensor<3>) -> Tensor<3> {
 
 /// `M(i) = M(i) prod_h (1 - w_h(i) e_h) + sum_h w_h(i) a_h` (equations 3 and 4): all erases before all adds.
 #[must_use]
-pub fn write(memory: Tensor<3>, weighting: Tensor<3>, erase: Tensor<3>, add: Tensor<3>) -> Tensor<3> {
+pub fn write(
+    memory: Tensor<3>,
+    weighting: Tensor<3>,
+    erase: Tensor<3>,
+    add: Tensor<3>,
+) -> Tensor<3> {
     let heads = weighting.dims()[1];
     let column = weighting.swap_dims(1, 2);
     let mut kept = memory;
@@ -95,4 +102,49 @@ pub(super) fn bounded_softmax(logits: Tensor<3>) -> Tensor<3> {
 fn normalise(weights: Tensor<3>) -> Tensor<3> {
     let sum = weights.clone().sum_dim(2);
     weights / sum
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// A memory of equal rows, the largest strength and sharpening that the network can ask for, in single precision: with 200 rows
+    /// `w^21` is 5e-49, below the smallest positive number, before it is normalised.
+    #[test]
+    fn equal_rows_and_extreme_parameters_give_numbers() {
+        const ROWS: usize = 200;
+        let device = Device::flex().autodiff();
+        let full = |shape: [usize; 3], x: f64| Tensor::<3>::full(shape, x, &device).require_grad();
+        for entry in [0.0, 1e-6, 1.0] {
+            let memory = full([1, ROWS, 20], entry);
+            let keys = full([1, 1, 20], 20.0);
+            let [strength, gamma] = [20.0, 21.0].map(|x| full([1, 1, 1], x));
+            let found = content(keys.clone(), strength.clone(), memory.clone());
+            let shifts = full([1, 1, 3], 1.0 / 3.0);
+            let w = sharpen(shift(found, shifts.clone()), gamma.clone());
+            let written = write(
+                memory.clone(),
+                w.clone(),
+                full([1, 1, 20], 1.0),
+                keys.clone(),
+            );
+            let seen = read(w.clone(), written);
+            let numbers = |x: Tensor<3>| x.into_data().try_to_vec::<f32>().unwrap();
+            for x in numbers(w) {
+                assert!((x - 1.0 / ROWS as f32).abs() < 1e-6, "{x}");
+            }
+            let gradients = seen.sum().backward();
+            for leaf in [memory, keys, strength, gamma, shifts] {
+                let gradient = numbers(leaf.grad(&gradients).unwrap());
+                assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
+            }
+            // The check can fail: the same without the largest entry at 0.
+            let power =
+                Tensor::<3>::full([1, 1, ROWS], 1.0 / ROWS as f64, &Device::flex()).powi_scalar(21);
+            let naive = power.clone() / power.sum_dim(2);
+            assert!(numbers(naive).iter().all(|x| x.is_nan()));
+        }
+    }
 }

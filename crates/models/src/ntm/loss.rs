@@ -79,7 +79,10 @@ impl<'a> NtmProgram<'a> {
             left -= 1;
             let logits = model.outputs(&state);
             see(&state, Some(&logits));
-            run.log_lik("targets", bernoulli_log_lik(logits, run.rows(target.clone())));
+            run.log_lik(
+                "targets",
+                bernoulli_log_lik(logits, run.rows(target.clone())),
+            );
         }
     }
 }

@@ -40,7 +40,8 @@ mod model;
 mod tasks;
 
 pub use config::{
-    Address, Controller, InitialAddress, InitialMemory, MOST_HEADS, NtmConfig, NtmConfigError, Order,
+    Address, Controller, InitialAddress, InitialMemory, MOST_HEADS, NtmConfig, NtmConfigError,
+    Order,
 };
 pub use curriculum::{Curriculum, CurriculumName};
 pub use loss::{NtmProgram, Sequences};

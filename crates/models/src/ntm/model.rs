@@ -80,7 +80,13 @@ impl Ntm {
     /// # Panics
     /// If the settings do not pass [`NtmConfig::check`].
     #[must_use]
-    pub fn new(config: &NtmConfig, inputs: usize, outputs: usize, seed: u64, device: &Device) -> Self {
+    pub fn new(
+        config: &NtmConfig,
+        inputs: usize,
+        outputs: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
         config.check().expect("checked settings");
         let linear = |d_in, d_out| {
             LinearConfig::new(d_in, d_out)
@@ -122,7 +128,10 @@ impl Ntm {
         });
         let bias = |values: Vec<f32>| {
             let n = values.len();
-            Some(Param::from_tensor(Tensor::from_data(TensorData::new(values, [n]), device)))
+            Some(Param::from_tensor(Tensor::from_data(
+                TensorData::new(values, [n]),
+                device,
+            )))
         };
         if config.controller == Controller::Lstm {
             for (layer, &h) in model.layers.iter_mut().zip(&config.hidden) {
@@ -134,7 +143,13 @@ impl Ntm {
             // The last of the three logits of every write head.
             let advance = |i: usize| i >= write + 3 * config.read_heads && (i - write) % 3 == 2;
             let moves = write..write + 3 * heads;
-            let value = |i| if moves.contains(&i) && advance(i) { config.initial_advance as f32 } else { 0.0 };
+            let value = |i| {
+                if moves.contains(&i) && advance(i) {
+                    config.initial_advance as f32
+                } else {
+                    0.0
+                }
+            };
             model.heads.bias = bias((0..emitted).map(value).collect());
         }
         model
@@ -190,7 +205,12 @@ impl Ntm {
             None => Tensor::full([slots, width], EMPTY, &device),
         };
         let lstm = match self.config.controller {
-            Controller::Lstm => self.config.hidden.iter().map(|&h| [zeros(h), zeros(h)]).collect(),
+            Controller::Lstm => self
+                .config
+                .hidden
+                .iter()
+                .map(|&h| [zeros(h), zeros(h)])
+                .collect(),
             Controller::FeedForward => Vec::new(),
         };
         let reads = self.initial_reads.val();
@@ -217,7 +237,12 @@ impl Ntm {
             self.locate(&emission, heads, memory, previous, &hidden, choose)
         };
         let write = |memory, address| {
-            addressing::write(memory, address, emission.erase.clone(), emission.add.clone())
+            addressing::write(
+                memory,
+                address,
+                emission.erase.clone(),
+                emission.add.clone(),
+            )
         };
         let (address, memory, seen) = match self.config.order {
             Order::ReadFirst => {
@@ -246,13 +271,22 @@ impl Ntm {
     /// What the machine puts out in a state, as logits `[rows, outputs]`.
     #[must_use]
     pub fn outputs(&self, state: &State) -> Tensor<2> {
-        self.output
-            .forward(Tensor::cat(vec![state.hidden.clone(), state.reads.clone()], 1))
+        self.output.forward(Tensor::cat(
+            vec![state.hidden.clone(), state.reads.clone()],
+            1,
+        ))
     }
 
-    fn control(&self, input: Tensor<2>, state: Vec<[Tensor<2>; 2]>) -> (Tensor<2>, Vec<[Tensor<2>; 2]>) {
+    fn control(
+        &self,
+        input: Tensor<2>,
+        state: Vec<[Tensor<2>; 2]>,
+    ) -> (Tensor<2>, Vec<[Tensor<2>; 2]>) {
         if self.config.controller == Controller::FeedForward {
-            let hidden = self.layers.iter().fold(input, |x, layer| tanh(layer.forward(x)));
+            let hidden = self
+                .layers
+                .iter()
+                .fold(input, |x, layer| tanh(layer.forward(x)));
             return (hidden, state);
         }
         let mut x = input;
@@ -273,7 +307,11 @@ impl Ntm {
 
     fn emit(&self, hidden: Tensor<2>) -> Emission {
         let rows = hidden.dims()[0];
-        let (heads, writes, width) = (self.config.heads(), self.config.write_heads, self.config.width);
+        let (heads, writes, width) = (
+            self.config.heads(),
+            self.config.write_heads,
+            self.config.width,
+        );
         let all = self.heads.forward(hidden).clamp(-CLAMP, CLAMP);
         let mut at = 0;
         let mut take = |columns| {
@@ -295,7 +333,8 @@ impl Ntm {
         let keys = take(heads * width).reshape([rows, heads, width]);
         let positive = softplus(take(2 * heads));
         let between = sigmoid(take(heads + writes * width));
-        let each = |x: &Tensor<2>, start| x.clone().narrow(1, start, heads).reshape([rows, heads, 1]);
+        let each =
+            |x: &Tensor<2>, start| x.clone().narrow(1, start, heads).reshape([rows, heads, 1]);
         let erase = between.clone().narrow(1, heads, writes * width);
         Emission {
             content: Some([

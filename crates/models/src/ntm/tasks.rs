@@ -162,7 +162,9 @@ impl TaskConfig {
     pub fn inputs(&self) -> usize {
         match self.name {
             TaskName::Copy => self.bits + 1,
-            TaskName::RepeatCopy | TaskName::AssociativeRecall | TaskName::PrioritySort => self.bits + 2,
+            TaskName::RepeatCopy | TaskName::AssociativeRecall | TaskName::PrioritySort => {
+                self.bits + 2
+            }
             TaskName::Ngrams => 1,
         }
     }
@@ -192,7 +194,11 @@ impl TaskConfig {
         let values = high - low + 1.0;
         let deviation = libm::sqrt((values * values - 1.0) / 12.0);
         let centred = repeats as f64 - (low + high) / 2.0;
-        (if deviation > 0.0 { centred / deviation } else { centred }) as f32
+        (if deviation > 0.0 {
+            centred / deviation
+        } else {
+            centred
+        }) as f32
     }
 
     /// `rows` sequences of one size.

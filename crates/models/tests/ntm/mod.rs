@@ -9,9 +9,7 @@ use std::sync::OnceLock;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
-use unbiased_models::ntm::{
-    Address, Controller, Ntm, NtmConfig, Sequences,
-};
+use unbiased_models::ntm::{Address, Controller, Ntm, NtmConfig, Sequences};
 
 /// Flex in f64; the first use in this process sets it.
 pub(crate) fn device() -> Device {
@@ -28,7 +26,10 @@ pub(crate) fn device() -> Device {
 }
 
 pub(crate) fn tensor3(values: &[f64], shape: [usize; 3]) -> Tensor<3> {
-    Tensor::from_data(TensorData::new(values.to_vec(), shape), (&device(), DType::F64))
+    Tensor::from_data(
+        TensorData::new(values.to_vec(), shape),
+        (&device(), DType::F64),
+    )
 }
 
 pub(crate) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
@@ -50,14 +51,18 @@ pub(crate) fn hard(address: Address) -> NtmConfig {
 /// A machine of 3 inputs and 2 outputs whose weights are large enough that nothing is nearly linear.
 pub(crate) fn machine(config: &NtmConfig) -> Ntm {
     let net = Ntm::new(config, 3, 2, 3, &device().autodiff());
-    net.map(&mut Edit(|index, value| {
-        value * 2.0 + 0.2 * (1.0 + 1.7 * index as f64).sin()
-    }, 0))
+    net.map(&mut Edit(
+        |index, value| value * 2.0 + 0.2 * (1.0 + 1.7 * index as f64).sin(),
+        0,
+    ))
 }
 
 /// The machine with one number changed by so much.
 pub(crate) fn perturbed(net: Ntm, index: usize, by: f64) -> Ntm {
-    net.map(&mut Edit(move |i, value| if i == index { value + by } else { value }, 0))
+    net.map(&mut Edit(
+        move |i, value| if i == index { value + by } else { value },
+        0,
+    ))
 }
 
 struct Edit<F>(F, usize);
@@ -110,7 +115,9 @@ pub(crate) fn gradient(net: &Ntm, surrogate: Tensor<1>) -> Vec<f64> {
             let value = param.val();
             match value.grad(self.0) {
                 Some(g) => self.1.extend(numbers(g)),
-                None => self.1.extend(std::iter::repeat_n(0.0, value.shape().num_elements())),
+                None => self
+                    .1
+                    .extend(std::iter::repeat_n(0.0, value.shape().num_elements())),
             }
         }
     }
@@ -126,7 +133,10 @@ pub(crate) fn sequences(steps: usize) -> Sequences {
         let values: Vec<f64> = (0..2 * columns)
             .map(|i| f64::from(u8::from((7.3 * i as f64 + phase).sin() > 0.0)))
             .collect();
-        Tensor::from_data(TensorData::new(values, [2, columns]), (&device(), DType::F64))
+        Tensor::from_data(
+            TensorData::new(values, [2, columns]),
+            (&device(), DType::F64),
+        )
     };
     Sequences {
         inputs: (0..steps).map(|t| table(3, 1.3 * t as f64)).collect(),

@@ -50,10 +50,7 @@ pub static SYSTEMS: [SystemEntry; 3] = [
         "ntm",
         "neural Turing machines with soft or hard addresses, on generated sequences",
         &[
-            (
-                "copy",
-                include_str!("../../../../configs/ntm/copy.toml"),
-            ),
+            ("copy", include_str!("../../../../configs/ntm/copy.toml")),
             (
                 "repeat_copy",
                 include_str!("../../../../configs/ntm/repeat_copy.toml"),

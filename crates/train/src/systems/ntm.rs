@@ -182,7 +182,11 @@ impl System for NtmTraining {
         let larger = evaluation.enlarged(&model);
         let mut files = Vec::new();
         for (name, size) in evaluation.pictured(task) {
-            let model = if size == task.largest() { &model } else { &larger };
+            let model = if size == task.largest() {
+                &model
+            } else {
+                &larger
+            };
             let path = dir.join(format!("{step:08}-{name}.png"));
             let stream = Stream {
                 seed: evaluation::seed(Split::Valid),

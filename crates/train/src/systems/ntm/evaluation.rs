@@ -6,7 +6,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{Address, Draw, Key, Noise, Program, Run, Source, Weighing, execute};
 use unbiased_models::ntm::{
-    Episodes, InitialAddress, InitialMemory, Ntm, NtmConfig, NtmProgram, Sequences, Size, State, Stream, TaskConfig, TaskName,
+    Episodes, InitialAddress, InitialMemory, Ntm, NtmConfig, NtmProgram, Sequences, Size, State,
+    Stream, TaskConfig, TaskName,
 };
 
 use super::{bits, label};
@@ -81,11 +82,7 @@ pub(super) struct Step {
 }
 
 /// Every step of one run of `model` on `sequences`, addresses drawn exactly, and the cost of every sequence in nats.
-pub(super) fn observe(
-    model: &Ntm,
-    sequences: &Sequences,
-    noise: &Noise,
-) -> (Vec<Step>, Tensor<1>) {
+pub(super) fn observe(model: &Ntm, sequences: &Sequences, noise: &Noise) -> (Vec<Step>, Tensor<1>) {
     let program = Observed {
         program: NtmProgram::new(model, sequences),
         steps: RefCell::new(Vec::with_capacity(sequences.inputs.len())),
@@ -176,7 +173,10 @@ impl Evaluation {
         let repeats = task.name == TaskName::RepeatCopy;
         let most = task.largest();
         let first_length = self.lengths.first().map(|&length| Size { length, ..most });
-        let first_repeats = self.repeats.first().map(|&repeats| Size { repeats, ..most });
+        let first_repeats = self
+            .repeats
+            .first()
+            .map(|&repeats| Size { repeats, ..most });
         [Some(most), first_length, first_repeats]
             .into_iter()
             .flatten()

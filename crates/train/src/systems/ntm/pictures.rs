@@ -53,7 +53,9 @@ pub(super) fn write(
         canvas.panel(episodes.inputs_width, |t, i| {
             (episodes.input(t, row)[i] - lowest) / (highest - lowest)
         });
-        canvas.panel(outputs, |t, i| episodes.target(t, row).map_or(GREY, |target| target[i]));
+        canvas.panel(outputs, |t, i| {
+            episodes.target(t, row).map_or(GREY, |target| target[i])
+        });
         canvas.panel(outputs, |t, i| {
             probabilities[t]
                 .as_ref()
@@ -88,15 +90,15 @@ impl Canvas {
             self.lines.extend(vec![vec![GREY; self.time]; GAP]);
         }
         for i in 0..height {
-            self.lines.push((0..self.time).map(|t| value(t, i)).collect());
+            self.lines
+                .push((0..self.time).map(|t| value(t, i)).collect());
         }
     }
 
     /// Every number as a square.
     fn scaled(&self) -> Vec<f32> {
-        let wide = |line: &Vec<f32>| -> Vec<f32> {
-            line.iter().flat_map(|&x| [x; SCALE]).collect()
-        };
+        let wide =
+            |line: &Vec<f32>| -> Vec<f32> { line.iter().flat_map(|&x| [x; SCALE]).collect() };
         self.lines
             .iter()
             .flat_map(|line| vec![wide(line); SCALE].concat())
