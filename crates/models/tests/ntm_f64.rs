@@ -56,8 +56,8 @@ fn every_step_of_addressing_is_that_of_the_paper() {
     let sharp = addressing::sharpen(moved.clone(), gamma.clone());
 
     let [memory, keys, strength, gate, shifts, gamma, previous] =
-        [memory, keys, strength, gate, shifts, gamma, previous].map(|x| numbers(x));
-    let [content, mixed, moved, sharp] = [content, mixed, moved, sharp].map(|x| numbers(x));
+        [memory, keys, strength, gate, shifts, gamma, previous].map(numbers);
+    let [content, mixed, moved, sharp] = [content, mixed, moved, sharp].map(numbers);
     for row in 0..rows {
         for head in 0..heads {
             let h = row * heads + head;

@@ -360,6 +360,26 @@ fn relaxed_runs_become_hard_ones() {
     }
 }
 
+/// A program that keeps the weightings of every step.
+struct Seen<'a>(&'a NtmProgram<'a>, std::cell::RefCell<Vec<Vec<f64>>>);
+
+impl unbiased_estimators::Program for Seen<'_> {
+    fn batch(&self) -> usize {
+        self.0.batch()
+    }
+    fn device(&self) -> burn::tensor::Device {
+        self.0.device()
+    }
+    fn run(&self, run: &mut unbiased_estimators::Run<'_>) {
+        self.0.watch(run, |state, _| {
+            self.1.borrow_mut().push(numbers(state.address.clone()));
+        });
+    }
+    fn frozen(&self) -> Box<dyn unbiased_estimators::Program + '_> {
+        self.0.frozen()
+    }
+}
+
 /// An address that only moves is one row for ever, the sum of the moves away from row 0.
 #[test]
 fn moves_keep_the_address_on_one_row() {
@@ -371,27 +391,9 @@ fn moves_keep_the_address_on_one_row() {
     let data = sequences(40);
     let program = NtmProgram::new(&net, &data);
     let draw = |_: usize, _: &Key| Draw::Hard;
-    let mut run = Vec::new();
-    struct Seen<'a>(&'a NtmProgram<'a>, std::cell::RefCell<Vec<Vec<f64>>>);
-    impl unbiased_estimators::Program for Seen<'_> {
-        fn batch(&self) -> usize {
-            self.0.batch()
-        }
-        fn device(&self) -> burn::tensor::Device {
-            self.0.device()
-        }
-        fn run(&self, run: &mut unbiased_estimators::Run<'_>) {
-            self.0.watch(run, |state, _| {
-                self.1.borrow_mut().push(numbers(state.address.clone()))
-            });
-        }
-        fn frozen(&self) -> Box<dyn unbiased_estimators::Program + '_> {
-            self.0.frozen()
-        }
-    }
     let seen = Seen(&program, std::cell::RefCell::default());
     let trace = execute(&seen, 1, 1, Weighing::Analytic, &draw, &Noise::new(1, 1));
-    run.extend(seen.1.into_inner());
+    let run = seen.1.into_inner();
     // Rows of the batch, then heads.
     let mut place = [[0_i64; 2]; 2];
     for (step, addresses) in run.iter().enumerate() {

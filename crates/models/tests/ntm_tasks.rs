@@ -248,7 +248,7 @@ fn marginal_bits(sequence: &[bool], context: usize) -> f64 {
 fn the_ngram_yardstick_is_the_marginal_likelihood() {
     let sequence = |number: usize, n: usize| -> Vec<bool> {
         (0..n)
-            .map(|i| number * 2_654_435_761 >> i & 1 == 1)
+            .map(|i| ((number * 2_654_435_761) >> i) & 1 == 1)
             .collect()
     };
     for context in [1, 2, 3] {

@@ -152,7 +152,7 @@ impl NtmConfig {
                 "\"learned\"".into(),
             );
         }
-        if !(self.initial_advance.abs() <= 20.0) {
+        if !(-20.0..=20.0).contains(&self.initial_advance) {
             let got = self.initial_advance.to_string();
             return error("initial_advance", "a number between -20 and 20", got);
         }

@@ -91,9 +91,8 @@ impl Curriculum {
         match self.name {
             CurriculumName::None => task.largest(),
             CurriculumName::Uniform => up_to(usize::MAX),
-            CurriculumName::Naive => top(self.level),
             CurriculumName::LookBack if number(2) < 0.1 => up_to(self.level),
-            CurriculumName::LookBack => top(self.level),
+            CurriculumName::Naive | CurriculumName::LookBack => top(self.level),
             CurriculumName::LookBackAndForward => {
                 // floor(-log2 u) is geometric with P(e) = 2^-(e+1).
                 let level = self.level + -libm::floor(libm::log2(number(3))) as usize - 1;

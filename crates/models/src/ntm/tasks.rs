@@ -193,7 +193,7 @@ impl TaskConfig {
         let [low, high] = self.repeats.map(|n| n as f64);
         let values = high - low + 1.0;
         let deviation = libm::sqrt((values * values - 1.0) / 12.0);
-        let centred = repeats as f64 - (low + high) / 2.0;
+        let centred = repeats as f64 - f64::midpoint(low, high);
         (if deviation > 0.0 {
             centred / deviation
         } else {
@@ -216,7 +216,7 @@ impl TaskConfig {
         for row in 0..rows {
             let mut one = Row {
                 episodes: &mut episodes,
-                row,
+                index: row,
                 key: stream.seed ^ SALT,
                 batch: stream.batch,
             };
@@ -375,14 +375,14 @@ const PRIORITY: u64 = 3;
 /// One sequence that is being written, and its numbers.
 struct Row<'a> {
     episodes: &'a mut Episodes,
-    row: usize,
+    index: usize,
     key: u64,
     batch: u64,
 }
 
 impl Row<'_> {
     fn uniform(&self, place: &[u64]) -> f64 {
-        let address = [&[self.batch, self.row as u64], place].concat();
+        let address = [&[self.batch, self.index as u64], place].concat();
         uniform(self.key, &address)
     }
 
@@ -397,7 +397,7 @@ impl Row<'_> {
 
     fn input(&mut self, step: usize, channel: usize, value: f32) {
         let width = self.episodes.inputs_width;
-        let place = (step * self.episodes.rows + self.row) * width + channel;
+        let place = (step * self.episodes.rows + self.index) * width + channel;
         self.episodes.inputs[place] = value;
     }
 
@@ -409,7 +409,7 @@ impl Row<'_> {
 
     fn targets(&mut self, step: usize, values: &[f32]) {
         let width = self.episodes.outputs_width;
-        let place = (step * self.episodes.rows + self.row) * width;
+        let place = (step * self.episodes.rows + self.index) * width;
         self.episodes.targets[place..place + values.len()].copy_from_slice(values);
         self.episodes.counts[step] = true;
     }
