@@ -79,6 +79,7 @@ fn json_holds_the_exact_gradient_and_every_estimator_around_it() {
             "reinforce",
             "moving-average",
             "nvil",
+            "a2c",
             "rloo",
             "straight-through",
             "concrete",

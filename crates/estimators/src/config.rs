@@ -6,25 +6,32 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    control::ControlNet,
     error::EstimatorError,
     estimator::{Estimator, Objective},
     exact::Exact,
     owned::RunningMean,
     rules::{
         Rule,
+        a2c::ActorCritic,
         concrete::Concrete,
         disarm::Disarm,
+        lax::Lax,
+        measure_valued::MeasureValued,
         moving_average::MovingAverage,
         nvil::Nvil,
         pathwise::Pathwise,
-        rebar::{Rebar, RebarParameters},
+        rebar::{EtaRule, RebarParameters},
         reinforce::Reinforce,
+        relax::Relax,
         rloo::Rloo,
+        rws::ReweightedWakeSleep,
         straight_through::StraightThrough,
         vimco::Vimco,
     },
     sited::Sited,
     trace::{Schema, SiteSchema},
+    watch::Watch,
 };
 
 /// Every estimator: its name and what it is, in the order of the documentation.
@@ -37,10 +44,18 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "score function, learned input-dependent baseline (Mnih & Gregor 2014)",
     ),
     (
+        "a2c",
+        "actor-critic, generalised advantages; biased for `lambda` below 1 (Schulman et al. 2016)",
+    ),
+    (
         "rloo",
         "score function, leave-one-out baseline over `samples` (Kool et al. 2019)",
     ),
     ("disarm", "antithetic pairs, for bits (Dong et al. 2020)"),
+    (
+        "measure-valued",
+        "differences of both values of each bit (Pflug 1996)",
+    ),
     (
         "straight-through",
         "exact forwards, mean backwards; biased (Bengio et al. 2013)",
@@ -54,12 +69,36 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "leave-one-out baselines inside a bound of several samples (Mnih & Rezende 2016)",
     ),
     (
+        "rws",
+        "reweighted wake-sleep under a bound of several samples; biased (Bornschein & Bengio 2015)",
+    ),
+    (
         "rebar",
         "relaxed control variate, one evaluation by coupled noise (Tucker et al. 2017)",
     ),
     (
         "rebar-two-branch",
         "relaxed control variate, independent conditional noise (Tucker et al. 2017)",
+    ),
+    (
+        "relax",
+        "learned control variate over the latent, any cost (Grathwohl et al. 2018)",
+    ),
+    (
+        "relax-two-branch",
+        "learned control variate, independent conditional noise (Grathwohl et al. 2018)",
+    ),
+    (
+        "rebar-relax",
+        "relaxed objective and learned control variate together (Grathwohl et al. 2018)",
+    ),
+    (
+        "rebar-relax-two-branch",
+        "the same with independent conditional noise (Grathwohl et al. 2018)",
+    ),
+    (
+        "lax",
+        "learned control variate for continuous choices, any cost (Grathwohl et al. 2018)",
     ),
     (
         "pathwise",
@@ -77,16 +116,26 @@ pub struct EstimatorConfig {
     pub sites: BTreeMap<String, String>,
     /// Samples per example: `rloo`.
     pub samples: usize,
-    /// Decay of running means: `moving-average`, `nvil`.
+    /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
-    /// Hidden units of a baseline network: `nvil`.
+    /// Hidden units of a baseline or control variate network: `nvil`, `a2c`, `relax`, `lax`.
     pub hidden: usize,
-    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` (at the start).
+    /// Hidden layers of a control variate network: `relax`, `lax`.
+    pub layers: usize,
+    /// Whether a learned baseline over the context is subtracted, too: `relax`, `lax`, `rebar`.
+    pub baseline: bool,
+    /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
+    pub lambda: f64,
+    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
     pub prior_temperature: f64,
     /// Scale of the control variate at the start, in (0, 2): `rebar`.
     pub eta: f64,
+    /// How that scale is found: `rebar`.
+    pub eta_rule: EtaRule,
+    /// Whether divergences are sampled log-ratios, also where a closed form exists.
+    pub sampled_divergence: bool,
 }
 
 impl Default for EstimatorConfig {
@@ -97,9 +146,14 @@ impl Default for EstimatorConfig {
             samples: 2,
             decay: 0.9,
             hidden: 100,
+            layers: 1,
+            baseline: false,
+            lambda: 1.0,
             temperature: None,
             prior_temperature: 0.5,
             eta: 1.0,
+            eta_rule: EtaRule::Gradient,
+            sampled_divergence: false,
         }
     }
 }
@@ -153,6 +207,13 @@ impl EstimatorConfig {
             "in [0, 1)",
         )?;
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
+        range("layers", self.layers as f64, self.layers >= 1, "at least 1")?;
+        range(
+            "lambda",
+            self.lambda,
+            (0.0..=1.0).contains(&self.lambda),
+            "in [0, 1]",
+        )?;
         if let Some(temperature) = self.temperature {
             range(
                 "temperature",
@@ -226,7 +287,12 @@ impl EstimatorConfig {
             }
             rules.push((sites[0].key.name.clone(), rule));
         }
-        Ok(Box::new(Sited::new(rules, schema, objective)))
+        let sited = Sited::new(rules, schema, objective);
+        Ok(Box::new(if self.sampled_divergence {
+            sited.with_sampled_divergence()
+        } else {
+            sited
+        }))
     }
 
     /// The estimator named for a site: the one given for it, else `pathwise` where it is continuous, else the general one.
@@ -241,12 +307,19 @@ impl EstimatorConfig {
     }
 
     fn rule(&self, name: &str, site: &SiteSchema, device: &Device) -> Option<Box<dyn Rule>> {
-        let rebar = |coupled| {
-            let temperature = self.temperature.unwrap_or(0.5);
-            Box::new(Rebar {
-                coupled,
-                tuned: true,
-                parameters: RebarParameters::new(self.eta, temperature, device),
+        let temperature = self.temperature.unwrap_or(0.5);
+        let watch = || Watch::new(device);
+        let objective = || RebarParameters::new(self.eta, temperature, self.eta_rule, device);
+        let nvil = || Nvil::new(site.context.unwrap_or(1), self.hidden, self.decay, device);
+        let net = || {
+            let inputs = [site.law.width(site.params), site.context.unwrap_or(0)];
+            ControlNet::new(inputs, [self.layers, self.hidden], temperature, device)
+        };
+        let relax = |rule: Relax| -> Box<dyn Rule> {
+            Box::new(if self.baseline {
+                rule.and_baseline(nvil())
+            } else {
+                rule
             })
         };
         Some(match name {
@@ -254,12 +327,8 @@ impl EstimatorConfig {
             "moving-average" => Box::new(MovingAverage {
                 average: RunningMean::new(self.decay, device),
             }),
-            "nvil" => Box::new(Nvil::new(
-                site.context.unwrap_or(1),
-                self.hidden,
-                self.decay,
-                device,
-            )),
+            "nvil" => Box::new(nvil()),
+            "a2c" => Box::new(ActorCritic::new(nvil(), self.lambda)),
             "rloo" => Box::new(Rloo { k: self.samples }),
             "disarm" => Box::new(Disarm),
             "straight-through" => Box::new(StraightThrough),
@@ -268,9 +337,24 @@ impl EstimatorConfig {
                 self.prior_temperature,
                 device,
             )),
+            "measure-valued" => Box::new(MeasureValued),
             "vimco" => Box::new(Vimco),
-            "rebar" => rebar(true),
-            "rebar-two-branch" => rebar(false),
+            "rws" => Box::new(ReweightedWakeSleep),
+            "rebar" | "rebar-two-branch" => {
+                relax(Relax::rebar(objective(), name == "rebar", watch()))
+            }
+            "relax" | "relax-two-branch" => relax(Relax::with(net(), name == "relax", watch())),
+            "rebar-relax" | "rebar-relax-two-branch" => {
+                relax(Relax::with(net(), name == "rebar-relax", watch()).and_objective(objective()))
+            }
+            "lax" => {
+                let lax = Lax::with(net(), watch());
+                Box::new(if self.baseline {
+                    lax.and_baseline(nvil())
+                } else {
+                    lax
+                })
+            }
             "pathwise" => Box::new(Pathwise),
             _ => return None,
         })

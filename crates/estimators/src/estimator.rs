@@ -75,6 +75,12 @@ pub trait Estimator {
     /// Puts trained or loaded parameters back.
     fn set_owned(&mut self, _owned: Owned) {}
 
+    /// What a user should know of what the estimator owns, site by site, each with a way out: a control variate that does
+    /// not help, control terms whose mean is not zero, a temperature that has run away. Waits for the device.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Stops adapting: running averages stay as they are and nothing is computed for tuning.
     fn freeze(&mut self) {}
 }

@@ -10,6 +10,7 @@
 
 mod comparison;
 mod config;
+mod control;
 mod error;
 mod estimator;
 mod exact;
@@ -21,14 +22,17 @@ mod program;
 pub mod rules;
 mod sited;
 mod trace;
+mod watch;
 
 pub use comparison::{Comparison, ComparisonSettings, Measurement, Reference, Refusal, compare};
 pub use config::{ESTIMATORS, EstimatorConfig};
+pub use control::{ControlNet, ControlVariate, Latent, Parameters};
 pub use error::EstimatorError;
 pub use estimator::{Diagnostics, Estimate, Estimator, Objective};
 pub use exact::{Exact, MOST_STATES};
 pub use noise::{Address, Noise, NoiseLaw, Role, Source};
-pub use owned::{Owned, OwnedRule, RunningMean};
+pub use owned::{ControlParameters, Owned, OwnedRule, RunningMean};
 pub use program::{Abilities, Choice, Key, Mark, Program, Run, Site};
 pub use sited::Sited;
 pub use trace::{Draw, Part, Schema, SiteRecord, SiteSchema, Term, Trace, Weighing, execute};
+pub use watch::Watch;

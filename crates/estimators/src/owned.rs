@@ -3,7 +3,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::rules::{nvil::Nvil, rebar::RebarParameters};
+use crate::{
+    control::Parameters,
+    rules::{nvil::Nvil, rebar::RebarParameters},
+    watch::Watch,
+};
 
 /// All parameters and running averages of an estimator, rule by rule.
 #[derive(Module, Debug, Default)]
@@ -20,8 +24,21 @@ pub enum OwnedRule {
     Average(RunningMean),
     /// A baseline network.
     Nvil(Nvil),
-    /// Scale and temperature of a control variate.
-    Rebar(RebarParameters),
+    /// A control variate.
+    Control(ControlParameters),
+}
+
+/// What a control variate owns; the parts that it does not have are missing.
+#[derive(Module, Debug)]
+pub struct ControlParameters {
+    /// Scale and temperature of the relaxed objective.
+    pub objective: Option<RebarParameters>,
+    /// The network.
+    pub net: Option<Parameters>,
+    /// The state-value baseline.
+    pub baseline: Option<Nvil>,
+    /// What it has seen of itself.
+    pub watch: Watch,
 }
 
 /// An exponential moving average that forgets its start: `m <- d m + (1 - d) x`, and its weight likewise.
@@ -50,6 +67,11 @@ impl RunningMean {
         let state = self.state.val().inner();
         let (mean, weight) = (state.clone().slice([0..1]), state.slice([1..2]));
         mean / weight.clamp_min(1e-30)
+    }
+
+    /// How much it has seen: 0 at the start, tends to 1.
+    pub(crate) fn weight(&self) -> f64 {
+        self.state.val().inner().slice([1..2]).into_scalar::<f64>()
     }
 
     /// Takes nothing in from now on.

@@ -27,6 +27,7 @@ pub struct Sited {
     rules: Vec<Box<dyn Rule>>,
     by_name: BTreeMap<Arc<str>, usize>,
     objective: Objective,
+    weighing: Weighing,
     samples: usize,
     /// Indices of the mirrored choices, in order; the `n`-th has block `n + 1`.
     mirrored: Vec<usize>,
@@ -68,16 +69,23 @@ impl Sited {
             rules,
             by_name,
             objective,
+            weighing: match objective {
+                Objective::Expected { .. } => Weighing::Analytic,
+                Objective::LogMeanWeight { .. } => Weighing::Sampled,
+            },
             samples,
             mirrored,
         }
     }
 
+    /// Takes divergences of an expected cost as sampled log-ratios, also where a closed form exists.
+    #[must_use]
+    pub fn with_sampled_divergence(mut self) -> Self {
+        self.weighing = Weighing::Sampled;
+        self
+    }
+
     fn main_run(&self, program: &dyn Program, noise: &Noise) -> Trace {
-        let weighing = match self.objective {
-            Objective::Expected { .. } => Weighing::Analytic,
-            Objective::LogMeanWeight { .. } => Weighing::Sampled,
-        };
         let draw = |index: usize, key: &crate::program::Key| {
             if let Some(block) = self.mirrored.iter().position(|&site| site == index) {
                 return Draw::Mirrored {
@@ -91,7 +99,7 @@ impl Sited {
             self.rules[*rule].draw()
         };
         let copies = self.samples * (1 + self.mirrored.len());
-        execute(program, copies, self.samples, weighing, &draw, noise)
+        execute(program, copies, self.samples, self.weighing, &draw, noise)
     }
 }
 
@@ -133,13 +141,16 @@ impl Estimator for Sited {
             evaluations: trace.copies as f64,
             scalars: Vec::new(),
         };
+        let costs_to_go = OnceCell::new();
         let mirrors = self.mirrored.clone();
-        let (objective, samples) = (self.objective, self.samples);
+        let (objective, weighing, samples) = (self.objective, self.weighing, self.samples);
         let at = |index: usize| At {
             frozen: &frozen,
             noise,
             objective,
+            weighing,
             trace: &trace,
+            costs_to_go: &costs_to_go,
             samples,
             index,
             mirror: mirrors.iter().position(|&i| i == index).map(|b| b + 1),
@@ -203,6 +214,16 @@ impl Estimator for Sited {
                 );
             }
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.by_name
+            .iter()
+            .flat_map(|(name, &rule)| {
+                let warnings = self.rules[rule].warnings().into_iter();
+                warnings.map(move |warning| format!("site `{name}`: {warning}"))
+            })
+            .collect()
     }
 
     fn freeze(&mut self) {

@@ -292,6 +292,44 @@ impl Trace {
             .reduce(|a, b| a + b)
     }
 
+    /// The [`cost_to_go`](Trace::cost_to_go) of every choice, without gradient, in one pass from the end:
+    /// `R_i = c_(i+1) + discount R_(i+1)`, where `c_m` is what is reported after `m` choices.
+    #[must_use]
+    pub fn costs_to_go(&self, discount: f64) -> Vec<Tensor<1>> {
+        let mut after: Vec<Option<Tensor<1>>> = vec![None; self.sites.len() + 1];
+        for term in self.terms.iter().filter(|term| term.part != Part::Outside) {
+            let value = term.value.clone().inner();
+            let slot = &mut after[term.after.0];
+            *slot = Some(match slot.take() {
+                Some(sum) => sum + value,
+                None => value,
+            });
+        }
+        let mut to_go: Option<Tensor<1>> = None;
+        let mut all = Vec::with_capacity(self.sites.len());
+        for (site, now) in after.into_iter().skip(1).enumerate().rev() {
+            let later = to_go.map(|later| {
+                if discount == 1.0 {
+                    later
+                } else {
+                    later * discount
+                }
+            });
+            to_go = match (now, later) {
+                (Some(now), Some(later)) => Some(now + later),
+                (now, later) => now.or(later),
+            };
+            let known = self.signals.get(&site).cloned();
+            all.push(
+                known
+                    .or_else(|| to_go.clone())
+                    .unwrap_or_else(|| self.zeros()),
+            );
+        }
+        all.reverse();
+        all
+    }
+
     /// Zeros, `[rows]`, like the costs of this trace.
     pub(crate) fn zeros(&self) -> Tensor<1> {
         self.cost().inner().zeros_like()

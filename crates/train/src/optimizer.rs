@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{DynOptimizer, DynState, GradientsParams, StateSink, StateSource};
+use burn::optim::{
+    DynOptimizer, DynState, GradientsParams, RmsProp, RmsPropConfig, StateSink, StateSource,
+};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use unbiased_kernels::{FusedAdam, FusedAdamConfig};
@@ -21,6 +23,9 @@ pub enum OptimizerKind {
     /// Adam (Kingma & Ba, 2015).
     #[default]
     Adam,
+    /// `RMSProp` (Tieleman & Hinton, 2012): `v <- b v + (1 - b) g^2`, `theta <- theta - lr g / (sqrt(v) + epsilon)`, with
+    /// `beta_2` for `b`; `beta_1` is not used.
+    RmsProp,
 }
 
 /// The `[optimizer]` section. The defaults are those of the Adam paper, epsilon included.
@@ -102,14 +107,29 @@ impl OptimizerConfig {
     pub fn for_model(&self) -> Optimizer {
         Optimizer {
             clip_norm: self.clip_norm,
-            ..Optimizer::new(self.adam(), self.lr)
+            ..self.with_rate(self.lr)
         }
     }
 
     /// The optimizer of the estimator's parameters.
     #[must_use]
     pub fn for_estimator(&self) -> Optimizer {
-        Optimizer::new(self.adam(), self.estimator_lr())
+        self.with_rate(self.estimator_lr())
+    }
+
+    fn with_rate(&self, lr: f64) -> Optimizer {
+        match self.kind {
+            OptimizerKind::Adam => Optimizer::new(self.adam(), lr),
+            OptimizerKind::RmsProp => Optimizer::new(self.rms_prop(), lr),
+        }
+    }
+
+    fn rms_prop(&self) -> RmsProp {
+        RmsPropConfig::new()
+            .with_alpha(self.beta_2 as f32)
+            .with_momentum(0.0)
+            .with_epsilon(self.epsilon as f32)
+            .build()
     }
 
     fn adam(&self) -> FusedAdam {
@@ -330,10 +350,46 @@ mod tests {
     }
 
     #[test]
+    fn rms_prop_follows_its_equation() {
+        let config = OptimizerConfig {
+            kind: OptimizerKind::RmsProp,
+            lr: 0.1,
+            beta_2: 0.9,
+            epsilon: 1e-3,
+            ..OptimizerConfig::default()
+        };
+        let mut net = model();
+        let mut optimizer = config.for_model();
+        let mut want: Vec<f64> = bits(&net).into_iter().map(f64::from).collect();
+        let mut v = vec![0.0; want.len()];
+        for step in 1..=4_u8 {
+            let g = grads(&net, f32::from(step));
+            let gradient = g.get::<2>(net.weight.id).unwrap().into_data();
+            for ((x, v), g) in want.iter_mut().zip(&mut v).zip(gradient.iter::<f64>()) {
+                *v = 0.9 * *v + 0.1 * g * g;
+                *x -= 0.1 * g / (v.sqrt() + 1e-3);
+            }
+            net = optimizer.step(net, g);
+        }
+        for (got, want) in bits(&net).into_iter().zip(want) {
+            assert!((f64::from(got) - want).abs() < 1e-5, "{got} {want}");
+        }
+    }
+
+    #[test]
     fn a_restored_optimizer_goes_on_as_if_nothing_had_happened() {
+        for kind in [OptimizerKind::Adam, OptimizerKind::RmsProp] {
+            goes_on(kind);
+        }
+    }
+
+    fn goes_on(kind: OptimizerKind) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("optimizer.bpk");
-        let config = OptimizerConfig::default();
+        let config = OptimizerConfig {
+            kind,
+            ..OptimizerConfig::default()
+        };
         let (mut net, mut optimizer) = (model(), config.for_model());
         for scale in [1.0, 0.1] {
             let g = grads(&net, scale);

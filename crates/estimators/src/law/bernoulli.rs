@@ -94,6 +94,17 @@ impl Relaxation for Bernoulli {
         sigmoid(self.coordinates(latent, temperature))
     }
 
+    fn relax_tangent(
+        &self,
+        latent: Tensor<2>,
+        direction: Tensor<2>,
+        temperature: Tensor<1>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let x = self.relax(latent, temperature.clone());
+        let slope = x.clone() * (x.clone().neg() + 1.0) * (direction / scalar(temperature));
+        (x, slope)
+    }
+
     fn conditional(&self, params: Tensor<2>, hard: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
         // z~ = +- softplus(+-l + softplus(+-a)), the sign that of the bit and l = logit(v).
         let sign = sign(hard);

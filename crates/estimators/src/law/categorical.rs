@@ -146,6 +146,19 @@ impl Relaxation for Categorical {
         ))
     }
 
+    fn relax_tangent(
+        &self,
+        latent: Tensor<2>,
+        direction: Tensor<2>,
+        temperature: Tensor<1>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let x = self.relax(latent, temperature.clone());
+        let along = self.split(direction / scalar(temperature));
+        let p = self.split(x.clone());
+        let mean = (p.clone() * along.clone()).sum_dim(2);
+        (x, Self::join(p * (along - mean)))
+    }
+
     fn conditional(&self, params: Tensor<2>, hard: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
         // With unit exponentials E = e^-G: z~_b = -ln E_b, z~_i = -ln(E_i e^-l_i + E_b), one formula with the first
         // term masked at b. In log space: -lse(G-form), since ln E = -G.

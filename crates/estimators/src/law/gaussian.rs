@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use burn::tensor::Tensor;
 
-use super::{Law, row_sum};
+use super::{Law, Reparameterization, row_sum};
 use crate::noise::NoiseLaw;
 
 /// Independent normals; parameters are `[mean, ln standard deviation]` side by side, `[rows, 2 n]`, values `[rows, n]`.
@@ -73,7 +73,21 @@ impl Law for Gaussian {
         ))
     }
 
-    fn is_pathwise(&self) -> bool {
-        true
+    fn reparameterization(&self) -> Option<&dyn Reparameterization> {
+        Some(self)
+    }
+}
+
+impl Reparameterization for Gaussian {
+    fn pull(&self, params: Tensor<2>, noise: Tensor<2>, h: Tensor<2>) -> Tensor<2> {
+        // dz/dmu = 1, dz/dln sigma = sigma eps.
+        let (_, log_std) = split(params);
+        Tensor::cat(vec![h.clone(), h * log_std.exp() * noise], 1)
+    }
+
+    fn push(&self, params: Tensor<2>, noise: Tensor<2>, g: Tensor<2>) -> Tensor<2> {
+        let (_, log_std) = split(params);
+        let (to_mean, to_log_std) = split(g);
+        to_mean + to_log_std * log_std.exp() * noise
     }
 }

@@ -15,7 +15,7 @@ pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
 pub use gaussian::Gaussian;
 
-use crate::noise::NoiseLaw;
+use crate::{control::difference_step, noise::NoiseLaw, trace::column};
 
 /// The law of a choice given its parameters.
 pub trait Law: Debug {
@@ -48,10 +48,15 @@ pub trait Law: Debug {
     /// `KL(params || prior)` in nats, `[rows]`, where there is a closed form; the prior may have one row for all.
     fn kl(&self, params: Tensor<2>, prior: Tensor<2>) -> Option<Tensor<1>>;
 
+    /// How a continuous law moves with its parameters; none for a discrete law.
+    fn reparameterization(&self) -> Option<&dyn Reparameterization> {
+        None
+    }
+
     /// Whether [`sample`](Law::sample) is a differentiable function of the parameters whose gradient is the pathwise
     /// estimator.
     fn is_pathwise(&self) -> bool {
-        false
+        self.reparameterization().is_some()
     }
 
     /// All values for parameters with `params` columns, each of [`width`](Law::width) entries, if there are at most
@@ -71,6 +76,15 @@ pub trait Law: Debug {
     }
 }
 
+/// A continuous law `b = T(params, noise)`, smooth in its parameters.
+pub trait Reparameterization {
+    /// `(dT/dparams)^T h`, of the shape of the parameters.
+    fn pull(&self, params: Tensor<2>, noise: Tensor<2>, h: Tensor<2>) -> Tensor<2>;
+
+    /// `(dT/dparams) g`, of the shape of a value: the transpose of [`pull`](Reparameterization::pull).
+    fn push(&self, params: Tensor<2>, noise: Tensor<2>, g: Tensor<2>) -> Tensor<2>;
+}
+
 /// A discrete law `b = H(z)` whose latent `z` is a smooth function of parameters and noise.
 pub trait Relaxation {
     /// `z(params, noise)`, with `H(z)` equal to the law's draw from the same noise.
@@ -81,6 +95,24 @@ pub trait Relaxation {
 
     /// The relaxed value of `z` at `temperature` `[1]`; tends to `H(z)` as the temperature falls.
     fn relax(&self, latent: Tensor<2>, temperature: Tensor<1>) -> Tensor<2>;
+
+    /// The relaxed value and its derivative along `direction` `[rows, width]` in `latent`, both differentiable in the
+    /// temperature. By default central differences.
+    fn relax_tangent(
+        &self,
+        latent: Tensor<2>,
+        direction: Tensor<2>,
+        temperature: Tensor<1>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let (step, inverse) = difference_step(&direction);
+        let shift = column(step) * direction;
+        let ahead = self.relax(latent.clone() + shift.clone(), temperature.clone());
+        let behind = self.relax(latent.clone() - shift, temperature.clone());
+        (
+            self.relax(latent, temperature),
+            (ahead - behind) * column(inverse),
+        )
+    }
 
     /// A latent from `p(z | H(z) = hard)`.
     fn conditional(&self, params: Tensor<2>, hard: Tensor<2>, noise: Tensor<2>) -> Tensor<2>;

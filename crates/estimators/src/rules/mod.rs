@@ -1,15 +1,23 @@
 //! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
 
+pub mod a2c;
+mod branches;
 pub mod concrete;
 pub mod disarm;
+pub mod lax;
+pub mod measure_valued;
 pub mod moving_average;
 pub mod nvil;
 pub mod pathwise;
 pub mod rebar;
 pub mod reinforce;
+pub mod relax;
 pub mod rloo;
+pub mod rws;
 pub mod straight_through;
 pub mod vimco;
+
+use std::cell::OnceCell;
 
 use burn::tensor::Tensor;
 
@@ -18,7 +26,7 @@ use crate::{
     noise::Noise,
     owned::OwnedRule,
     program::Program,
-    trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, column, mask_rows},
+    trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, Weighing, column, mask_rows},
 };
 
 /// How the choices of one site are made and differentiated. Occurrences of a site share a rule. Rules from elsewhere
@@ -77,6 +85,11 @@ pub trait Rule {
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
         Vec::new()
     }
+
+    /// What a user should know of what the rule owns; waits for the device.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The gradient at one choice.
@@ -108,7 +121,10 @@ pub struct At<'a> {
     pub(crate) frozen: &'a dyn Fn() -> &'a dyn Program,
     pub(crate) noise: &'a Noise,
     pub(crate) objective: Objective,
+    pub(crate) weighing: Weighing,
     pub(crate) trace: &'a Trace,
+    /// Of every choice, once one was asked for.
+    pub(crate) costs_to_go: &'a OnceCell<Vec<Tensor<1>>>,
     pub(crate) samples: usize,
     pub(crate) index: usize,
     /// The block of copies in which this choice is the opposite one.
@@ -236,9 +252,10 @@ impl At<'_> {
     }
 
     fn all_costs_to_go(&self) -> Tensor<1> {
-        self.trace
-            .cost_to_go(self.index, self.discount())
-            .unwrap_or_else(|| self.trace.zeros())
+        let all = self
+            .costs_to_go
+            .get_or_init(|| self.trace.costs_to_go(self.discount()));
+        all[self.index].clone()
     }
 
     fn discount(&self) -> f64 {
@@ -276,7 +293,7 @@ fn needs_replay(schema: &Schema) -> Result<(), String> {
     if schema.abilities.replay {
         return Ok(());
     }
-    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average` or `nvil`".into())
+    Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average`, `nvil`, `a2c` or `relax`".into())
 }
 
 fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
@@ -293,7 +310,7 @@ fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
     }
     if !(schema.abilities.relaxed && schema.abilities.differentiable) {
         return Err(
-            "the costs of the program are not differentiable in relaxed choices; use `rloo` or `disarm`"
+            "the costs of the program are not differentiable in relaxed choices; use `relax`, `rloo` or `disarm`"
                 .into(),
         );
     }

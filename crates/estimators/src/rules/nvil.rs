@@ -27,6 +27,7 @@ use crate::{
     owned::{OwnedRule, RunningMean},
     program::Key,
     trace::{Schema, SiteSchema},
+    watch::Watch,
 };
 
 /// REINFORCE with a baseline network over the context of the site.
@@ -34,7 +35,8 @@ use crate::{
 pub struct Nvil {
     hidden: Linear,
     output: Linear,
-    average: RunningMean,
+    pub(super) average: RunningMean,
+    watch: Watch,
 }
 
 impl Nvil {
@@ -58,7 +60,20 @@ impl Nvil {
             hidden: linear((uniform * 2.0 - 1.0) * scale, device),
             output: linear(Tensor::zeros([hidden, 1], &plain), device),
             average: RunningMean::new(decay, device),
+            watch: Watch::new(device),
         }
+    }
+
+    /// `f - C(x) - c`, and its mean square on the tape of `C` unless it has stopped learning.
+    pub(super) fn signal(&self, at: &At<'_>) -> (Tensor<1>, Option<Tensor<1>>) {
+        let context = at.context().expect("checked: the site has a context");
+        let centred = at.cost_to_go() - self.average.value();
+        let baseline = self.forward(context);
+        let learns = !self.average.is_held();
+        (
+            centred.clone() - baseline.clone().inner(),
+            learns.then(|| (baseline - centred).square().mean()),
+        )
     }
 
     /// `C(x)`, `[rows, features] -> [rows]`.
@@ -92,14 +107,13 @@ impl Rule for Nvil {
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
-        let context = at.context().expect("checked: the site has a context");
-        let centred = at.cost_to_go() - self.average.value();
-        let baseline = self.forward(context);
-        let learns = !self.average.is_held();
-        Some(Gradient {
-            tuning: learns.then(|| (baseline.clone() - centred.clone()).square().mean()),
-            ..Gradient::score(at, centred - baseline.inner())
-        })
+        let (signal, tuning) = self.signal(at);
+        let gradient = Gradient::score(at, signal);
+        if tuning.is_some() {
+            let plain = Gradient::score(at, at.cost_to_go());
+            self.watch.take_in(&plain.logits, &gradient.logits);
+        }
+        Some(Gradient { tuning, ..gradient })
     }
 
     fn observe(&mut self, at: &At<'_>) {
@@ -123,5 +137,9 @@ impl Rule for Nvil {
 
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
         vec![("baseline", self.average.value())]
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.watch.warnings()
     }
 }

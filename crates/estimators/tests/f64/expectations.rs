@@ -6,6 +6,7 @@ use burn::{
 };
 use unbiased_estimators::{
     Abilities, Address, ESTIMATORS, Estimator, EstimatorConfig, Noise, Objective, Owned, Source,
+    rules::rebar::EtaRule,
 };
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     programs::{
         Air, Alignment, BeliefNet, Decision, Model, Returns, SequenceGan, Vae, Window, all,
     },
-    small::{Chain, Gated, OneBit, OneOfThree, TwoBits},
+    small::{Chain, Gated, OneBit, OneNormal, OneOfThree, TwoBits},
 };
 
 const BOUND: f64 = 1e-9;
@@ -28,13 +29,17 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     let black_box = program == "decision";
     let bits_only = ["belief net", "air", "alignment", "window"].contains(&program);
     match estimator {
-        "reinforce" | "moving-average" | "nvil" => true,
+        "reinforce" | "moving-average" | "nvil" | "a2c" => true,
         "exact" | "rloo" => !black_box,
-        "disarm" => bits_only,
-        "straight-through" | "concrete" | "rebar" | "rebar-two-branch" => {
-            !black_box && program != "sequence gan"
-        }
-        "vimco" | "pathwise" => false,
+        "disarm" | "measure-valued" => bits_only,
+        "straight-through"
+        | "concrete"
+        | "rebar"
+        | "rebar-two-branch"
+        | "rebar-relax"
+        | "rebar-relax-two-branch" => !black_box && program != "sequence gan",
+        "relax" | "relax-two-branch" => true,
+        "vimco" | "rws" | "pathwise" | "lax" => false,
         other => panic!("add {other} to this table"),
     }
 }
@@ -127,7 +132,10 @@ fn score_function_estimators_have_the_exact_gradient_as_expectation_on_all_nine(
     programs.push(Box::new(SequenceGan::new(Returns::Expected)));
     for model in programs {
         let want = exact_gradient(&*model);
-        for name in ["reinforce", "moving-average", "nvil"] {
+        for name in ["reinforce", "moving-average", "nvil", "a2c"] {
+            if name == "a2c" && schema(&*model).has_signals {
+                continue;
+            }
             let config = EstimatorConfig::named(name);
             is_unbiased(&config, &*model, &Plan::outcomes(1), &want);
         }
@@ -170,7 +178,7 @@ fn baselines_know_nothing_of_their_own_batch() {
         compare(name, &mean, &exact_gradient(model), BOUND)
     };
     for model in [&Window { bonus: 0.1 } as &dyn Model, &Alignment] {
-        for name in ["moving-average", "nvil"] {
+        for name in ["moving-average", "nvil", "a2c"] {
             check(expectation_of_rows(name, model, false));
             must_fail(
                 "a mean that has seen its batch",
@@ -200,6 +208,57 @@ fn disarm_has_the_exact_gradient_as_expectation_on_programs_of_bits() {
         let config = EstimatorConfig::named("disarm");
         is_unbiased(&config, &*model, &plan, &exact_gradient(&*model));
     }
+}
+
+/// Of one choice; what follows the other value of a choice has cells of its own, and Monte Carlo takes those programs.
+#[test]
+fn measure_valued_derivatives_have_the_exact_gradient_as_expectation() {
+    for model in [&OneBit as &dyn Model, &TwoBits] {
+        let config = EstimatorConfig::named("measure-valued");
+        is_unbiased(&config, model, &Plan::outcomes(1), &exact_gradient(model));
+    }
+}
+
+/// The posterior follows `-sum_k w~_k d ln q(b_k)`: the tape of the bound holds `+w~_k`, so `-2 w~_k` is added.
+#[test]
+fn reweighted_wake_sleep_weighs_the_scores_of_its_samples() {
+    let (vae, k) = (Vae::default(), 3);
+    let mut rws = build("rws", &vae, Objective::LogMeanWeight { k });
+    assert!(rws.is_biased());
+    let program = example(&vae, &vae.parameters(), 2);
+    let noise = Noise::new(4, 0);
+    let estimate = rws.estimate(&program, &noise);
+    let log_weights = numbers(estimate.log_weights.expect("a bound"));
+    // REINFORCE under the same bound gives the scores: g = -L s, with L = ln mean w.
+    let mut plain = build("reinforce", &vae, Objective::LogMeanWeight { k });
+    let plain = plain.estimate(&program, &noise);
+    let (bound, scored) = (
+        numbers(plain.cost),
+        numbers(plain.logit_gradients[0].1.clone()),
+    );
+    let got = numbers(estimate.logit_gradients[0].1.clone());
+    let width = got.len() / (2 * k);
+    let mut want = vec![0.0; got.len()];
+    for row in 0..2 {
+        let weights: Vec<f64> = (0..k).map(|j| log_weights[2 * j + row].exp()).collect();
+        let total: f64 = weights.iter().sum();
+        for (j, weight) in weights.iter().enumerate() {
+            for i in 0..width {
+                let at = (2 * j + row) * width + i;
+                want[at] = -2.0 * weight / total * scored[at] / bound[row];
+            }
+        }
+    }
+    check(compare("rws", &got, &want, 1e-12));
+    must_fail(
+        "rws without its 2",
+        compare(
+            "rws",
+            &got,
+            &want.iter().map(|g| g / 2.0).collect::<Vec<_>>(),
+            1e-12,
+        ),
+    );
 }
 
 #[test]
@@ -387,6 +446,99 @@ fn rebar_has_the_exact_gradient_as_expectation() {
             let error = check(compare(&what, &got, &want, BOUND));
             println!("{what}: {} rows, error {error:.1e}", grid.weights.len());
         }
+    }
+}
+
+#[test]
+fn relax_has_the_exact_gradient_as_expectation() {
+    let bit = Plan::quadrature(0.1, false);
+    let both = Plan::quadrature(0.1, true);
+    let coarse = Plan::quadrature(0.16, false);
+    let gumbels = Plan::quadrature(0.125, false);
+    let window = Window { bonus: 0.1 };
+    let cases: [(&str, &dyn Model, &Plan<'_>); 11] = [
+        ("relax", &Gated, &bit),
+        ("relax", &window, &coarse),
+        ("relax", &OneBit, &bit),
+        ("relax", &TwoBits, &bit),
+        ("relax", &Chain, &bit),
+        ("relax", &OneOfThree, &gumbels),
+        ("relax-two-branch", &OneBit, &both),
+        ("rebar-relax", &TwoBits, &bit),
+        ("rebar-relax", &Chain, &bit),
+        ("rebar-relax", &OneOfThree, &gumbels),
+        ("rebar-relax-two-branch", &OneBit, &both),
+    ];
+    for (name, model, plan) in cases {
+        let theta = model.parameters();
+        let want = exact(model, &theta, EXPECTED);
+        let grid = plan.grid(model, &theta);
+        for (layers, baseline, eta_rule) in
+            [(1, false, EtaRule::Gradient), (2, true, EtaRule::Running)]
+        {
+            let config = EstimatorConfig {
+                hidden: 3,
+                layers,
+                baseline,
+                eta_rule,
+                ..EstimatorConfig::named(name)
+            };
+            let mut estimator = build_as(&config, model, EXPECTED);
+            stir(&mut *estimator);
+            let got = expectation(&mut *estimator, model, &theta, &grid);
+            let what = format!("{name} of {layers} layers on {}", model.name());
+            let error = check(compare(&what, &got, &want, BOUND));
+            println!("{what}: {} rows, error {error:.1e}", grid.weights.len());
+        }
+    }
+}
+
+#[test]
+fn lax_has_the_exact_gradient_as_expectation() {
+    let theta = OneNormal.parameters();
+    let want = exact(&OneNormal, &theta, EXPECTED);
+    let grid = Plan::quadrature(0.1, false).grid(&OneNormal, &theta);
+    for (layers, baseline) in [(1, false), (2, true)] {
+        let config = EstimatorConfig {
+            hidden: 3,
+            layers,
+            baseline,
+            sites: [("normal".into(), "lax".into())].into(),
+            ..EstimatorConfig::default()
+        };
+        let mut estimator = build_as(&config, &OneNormal, EXPECTED);
+        stir(&mut *estimator);
+        let got = expectation(&mut *estimator, &OneNormal, &theta, &grid);
+        let error = check(compare("lax", &got, &want, BOUND));
+        println!("lax: {} rows, error {error:.1e}", grid.weights.len());
+    }
+}
+
+/// Divergences that are sampled have the same expectation, with every estimator.
+#[test]
+fn sampled_divergences_keep_the_expectation() {
+    let theta = Chain.parameters();
+    let want = exact_gradient(&Chain);
+    let sampled = |name: &str| EstimatorConfig {
+        sampled_divergence: true,
+        ..EstimatorConfig::named(name)
+    };
+    for (name, plan) in [
+        ("reinforce", Plan::outcomes(1)),
+        ("rloo", Plan::outcomes(2)),
+        ("rebar", Plan::quadrature(0.1, false)),
+    ] {
+        let grid = plan.grid(&Chain, &theta);
+        let value = |config: &EstimatorConfig| {
+            let mut estimator = build_as(config, &Chain, EXPECTED);
+            let program = example(&Chain, &theta, grid.weights.len());
+            let rows = estimate(&mut *estimator, &program, &Noise::from_source(grid.clone()));
+            numbers(rows.estimate.cost)
+        };
+        assert_ne!(value(&sampled(name)), value(&EstimatorConfig::named(name)));
+        let mut estimator = build_as(&sampled(name), &Chain, EXPECTED);
+        let got = expectation(&mut *estimator, &Chain, &theta, &grid);
+        check(compare(name, &got, &want, BOUND));
     }
 }
 
@@ -639,4 +791,8 @@ fn evaluations_are_counted() {
         15.0
     );
     assert_eq!(count(&EstimatorConfig::named("exact"), false), 16.0);
+    // A network costs no run of the program.
+    assert_eq!(count(&EstimatorConfig::named("relax"), false), 1.0);
+    assert_eq!(count(&EstimatorConfig::named("rebar-relax"), true), 3.0);
+    assert_eq!(count(&EstimatorConfig::named("rebar-relax"), false), 9.0);
 }

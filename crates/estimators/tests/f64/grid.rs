@@ -262,7 +262,10 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
                 .flat_map(|cell| interval(cell[0], cell[1], cover))
                 .collect()
         })),
-        "gaussian" => product((0..width).map(|_| normal_nodes())),
+        "gaussian" => match cover {
+            Cover::Outcome => product((0..width).map(|_| normal_nodes())),
+            Cover::Quadrature(_) => product((0..width).map(|_| interval(0.0, 1.0, cover))),
+        },
         "categorical" | "plackett-luce" => {
             assert!(
                 views.iter().all(|view| view.params == first.params),

@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod a2c;
 mod enumeration;
 mod estimate;
 mod expectations;

@@ -10,11 +10,13 @@ use unbiased_estimators::{Estimator, EstimatorConfig, Noise, Objective};
 
 use crate::{
     estimate::{EXPECTED, build_as, check, estimate, example},
-    expectations::exact_gradient,
+    expectations::{exact_gradient, stir},
     grid::sigma,
     programs::{
         Air, Alignment, BeliefNet, Machine, Model, Permutation, Returns, SequenceGan, Vae, Window,
+        all,
     },
+    small::{Chain, Gated},
 };
 
 const COMPARISONS: usize = 2048;
@@ -84,6 +86,7 @@ impl Moments {
 /// The mean of many estimates is the exact gradient.
 fn is_unbiased(config: &EstimatorConfig, model: &dyn Model, rows: usize) {
     let mut estimator = build_as(config, model, EXPECTED);
+    stir(&mut *estimator);
     estimator.freeze();
     let want = exact_gradient(model);
     let what = format!("{} {:?} on {}", config.name, config.sites, model.name());
@@ -116,6 +119,48 @@ fn rebar_is_unbiased_on_all_it_is_defined_for() {
 fn rebar_of_two_branches_is_unbiased_on_all_it_is_defined_for() {
     for model in relaxable() {
         is_unbiased(&EstimatorConfig::named("rebar-two-branch"), &*model, ROWS);
+    }
+}
+
+#[test]
+fn relax_is_unbiased_on_all_nine() {
+    for model in all() {
+        for name in ["relax", "relax-two-branch"] {
+            let config = EstimatorConfig {
+                hidden: 3,
+                baseline: true,
+                ..EstimatorConfig::named(name)
+            };
+            is_unbiased(&config, &*model, ROWS);
+        }
+    }
+}
+
+#[test]
+fn the_relaxed_objective_and_a_network_are_unbiased_together() {
+    for model in relaxable() {
+        for name in ["rebar-relax", "rebar-relax-two-branch"] {
+            let config = EstimatorConfig {
+                hidden: 3,
+                ..EstimatorConfig::named(name)
+            };
+            is_unbiased(&config, &*model, ROWS);
+        }
+    }
+}
+
+#[test]
+fn measure_valued_derivatives_are_unbiased_on_programs_of_bits() {
+    let models: [&dyn Model; 6] = [
+        &Chain,
+        &Gated,
+        &BeliefNet,
+        &Air,
+        &Alignment,
+        &Window { bonus: 0.1 },
+    ];
+    for model in models {
+        is_unbiased(&EstimatorConfig::named("measure-valued"), model, ROWS);
     }
 }
 
@@ -157,6 +202,8 @@ fn mixtures_of_estimators_are_unbiased() {
     is_unbiased(&with("rloo", &[("read", "rebar")]), &Machine, ROWS);
     is_unbiased(&with("rebar", &[("what", "reinforce")]), &Air, ROWS);
     is_unbiased(&with("rebar", &[("present", "disarm")]), &Air, ROWS);
+    is_unbiased(&with("relax", &[("what", "lax")]), &Air, ROWS);
+    is_unbiased(&with("rloo", &[("read", "relax")]), &Machine, ROWS);
 }
 
 /// Enumeration does not reach bounds of several samples with continuous choices; two unbiased estimators must agree.

@@ -24,6 +24,26 @@ impl Model for OneBit {
     }
 }
 
+/// One normal variable and a cost of third degree.
+pub struct OneNormal;
+
+impl Model for OneNormal {
+    fn name(&self) -> &'static str {
+        "one normal"
+    }
+
+    fn parameters(&self) -> Vec<f64> {
+        vec![0.4, -0.3, 0.7, 0.2]
+    }
+
+    fn run(&self, theta: &mut Theta, run: &mut Run<'_>) {
+        let site = Site::new(theta.take(2)).context(theta.constant(&[1.0]));
+        let x = run.gaussian("normal", site).value;
+        let cost = (x.clone() - theta.take(1)).square() + theta.take(1) * x.powf_scalar(3.0);
+        run.cost("cost", cost.squeeze_dim::<1>(1), run.mark());
+    }
+}
+
 /// Two bits of one site, which the cost does not separate.
 pub struct TwoBits;
 

@@ -1,13 +1,14 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
 mod ntm;
+mod policy;
 mod sbn;
 mod toy;
 
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 3] = [
+pub static SYSTEMS: [SystemEntry; 4] = [
     SystemEntry::new::<sbn::SbnSettings>(
         "sbn",
         "belief networks and discrete autoencoders on images",
@@ -74,6 +75,28 @@ pub static SYSTEMS: [SystemEntry; 3] = [
             (
                 "copy_paper",
                 include_str!("../../../../configs/ntm/copy_paper.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<policy::PolicySettings>(
+        "policy",
+        "policies in CartPole, Acrobot and a pendulum, by policy gradients",
+        &[
+            (
+                "cartpole",
+                include_str!("../../../../configs/policy/cartpole.toml"),
+            ),
+            (
+                "cartpole_ppo",
+                include_str!("../../../../configs/policy/cartpole_ppo.toml"),
+            ),
+            (
+                "acrobot",
+                include_str!("../../../../configs/policy/acrobot.toml"),
+            ),
+            (
+                "pendulum",
+                include_str!("../../../../configs/policy/pendulum.toml"),
             ),
         ],
     ),

@@ -1,0 +1,324 @@
+//! RELAX: REINFORCE with a learned control variate over the latent of the choice.
+//!
+//! Source: Grathwohl, Choi, Wu, Roeder & Duvenaud, "Backpropagation through the Void: Optimizing Control Variates for
+//! Black-Box Gradient Estimation", 2018, eq. 8 and 9 and algorithm 2.
+//!
+//! `g = (f(b) - V(x) - c(z~)) d ln p(b; a)/da + dc(z)/da - dc(z~)/da`, `z~ ~ p(z | b; a)`, and
+//! `c(z) = eta f(relax(z / t)) + r(z, x)`
+//!
+//! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
+//! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
+//! optional state-value baseline, trained on `(f - V)^2`. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
+//! before the choice, since context and baseline are known then.
+//!
+//! | unbiased | f differentiable                       | calls of f                                  | extra parameters |
+//! |----------|----------------------------------------|---------------------------------------------|------------------|
+//! | yes      | no; the relaxed objective: as in REBAR | 1, and what REBAR takes where it is a part  | `r`, `t`, `V`    |
+//!
+//! `r` minimises `E ||g||^2`: with `g` held constant, `d E||g||^2 = d E[S]`, `S = 2 (-(g . s) r(z~) + D_w r(z) - D_w~ r(z~))`, `w = (dz/da) g`,
+//! `w~ = (dz~/da) g`. The directional derivatives are written in forward mode by [`ControlNet`](crate::ControlNet), so that `dS` is exact;
+//! a module of one's own that has no [`tangent`](crate::ControlVariate::tangent) gets central differences.
+//!
+//! Shapes: as the site. Coupled and two-branch forms as in [`rebar`](super::rebar). Differences from the paper: `tanh` for `ReLU`, with
+//! which the gradient of the variance is biased (see [`ControlVariate`]); the squared norm is that at the logits of each row,
+//! not of the parameters.
+
+use burn::tensor::Tensor;
+
+use super::{
+    At, Gradient, Rule, branches::Branches, expected_only, needs_relaxation, needs_replay,
+    nvil::Nvil, rebar,
+};
+use crate::{
+    control::{self, Control, ControlVariate, Latent},
+    estimator::Objective,
+    law::{row_sum, scalar},
+    owned::{ControlParameters, OwnedRule},
+    rules::rebar::RebarParameters,
+    trace::{Schema, SiteSchema, column},
+    watch::Watch,
+};
+
+/// RELAX, and REBAR as its special case.
+#[derive(Debug, Clone)]
+pub struct Relax {
+    coupled: bool,
+    tuned: bool,
+    objective: Option<RebarParameters>,
+    net: Option<Box<dyn Control>>,
+    baseline: Option<Nvil>,
+    watch: Watch,
+    /// `g0 . k` and `k . k` of the choices of this batch.
+    pending: Vec<(Tensor<1>, Tensor<1>)>,
+}
+
+impl Relax {
+    /// The control variate `net`, any module; one evaluation of it instead of two if `coupled`.
+    #[must_use]
+    pub fn with(net: impl ControlVariate + 'static, coupled: bool, watch: Watch) -> Self {
+        Self {
+            net: Some(Box::new(net)),
+            ..Self::empty(coupled, watch)
+        }
+    }
+
+    /// REBAR: the relaxed objective as control variate.
+    #[must_use]
+    pub fn rebar(parameters: RebarParameters, coupled: bool, watch: Watch) -> Self {
+        Self {
+            objective: Some(parameters),
+            ..Self::empty(coupled, watch)
+        }
+    }
+
+    fn empty(coupled: bool, watch: Watch) -> Self {
+        Self {
+            coupled,
+            tuned: true,
+            objective: None,
+            net: None,
+            baseline: None,
+            watch,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Adds the relaxed objective to the control variate.
+    #[must_use]
+    pub fn and_objective(mut self, parameters: RebarParameters) -> Self {
+        self.objective = Some(parameters);
+        self
+    }
+
+    /// Subtracts a learned baseline over the context of the site.
+    #[must_use]
+    pub fn and_baseline(mut self, baseline: Nvil) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
+
+    /// What trains the network and the relaxation with `g` held constant; `eta` has its own term.
+    fn variance_surrogate(
+        &self,
+        at: &At<'_>,
+        branches: &Branches<'_>,
+        latent: &Latent<'_>,
+        g: &Tensor<2>,
+    ) -> Tensor<1> {
+        let (weight, slopes) = branches.variance_slopes(g);
+        let scale = 2.0 / at.rows() as f64;
+        let of_objective = self.objective.as_ref().map(|parameters| {
+            let s = rebar::contract(at, weight.clone(), &slopes, &parameters.temperature());
+            s * scale * parameters.eta().inner()
+        });
+        let of_net = self
+            .net
+            .as_ref()
+            .map(|net| control::contract(&**net, latent, weight, &slopes) * scale);
+        match (of_objective, of_net) {
+            (Some(a), Some(b)) => a + b,
+            (a, b) => a.or(b).expect("a control variate has one part at least"),
+        }
+    }
+}
+
+impl Rule for Relax {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
+        if self.objective.is_some() {
+            check_objective(site, schema, objective)?;
+        } else if site.law.relaxation().is_none() {
+            return Err(format!(
+                "a {} choice has no relaxation; use `{}`",
+                site.law.name(),
+                if site.law.is_pathwise() {
+                    "lax"
+                } else {
+                    "rloo"
+                }
+            ));
+        }
+        check_net(self.net.as_deref())?;
+        check_baseline(self.baseline.as_ref(), site)
+    }
+
+    fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
+        let law = at.site().law.clone();
+        let relaxation = law.relaxation().expect("checked: the law has a relaxation");
+        let branches = Branches::new(at, relaxation, self.coupled);
+        let latent = Latent {
+            z: at.hard(),
+            context: at.context(),
+            relaxation: Some(relaxation),
+        };
+        let (signal, of_baseline) = signal(at, self.baseline.as_ref());
+        let mut reinforce = column(signal) * at.score();
+        let plain = reinforce.clone();
+        let samples = at.samples() as f64;
+        let relaxed = if self.coupled { 1.0 } else { 2.0 } * samples;
+        let mut evaluations = 0.0;
+
+        if let Some(net) = &self.net {
+            let c = control::differentiate(&**net, &latent, branches.points());
+            reinforce = reinforce + at.mask(branches.control_term(c));
+        }
+        let mut logits = reinforce.clone();
+        let mut scaled = None;
+        if let Some(parameters) = &self.objective {
+            let temperature = parameters.temperature().inner();
+            let c = rebar::differentiate(at, branches.points(), &temperature);
+            let control = at.mask(branches.control_term(c));
+            let eta = scalar(parameters.eta());
+            logits = reinforce.clone() + eta.clone().inner() * control.clone();
+            evaluations += relaxed;
+            scaled = Some((eta, control));
+        }
+
+        if self.tuned {
+            self.watch.take_in(&plain, &logits);
+            if let Some((_, control)) = &scaled {
+                self.pending
+                    .push(rebar::affine(reinforce.clone(), control.clone()));
+            }
+        }
+        let tuning = self.tuned.then(|| {
+            let s = self.variance_surrogate(at, &branches, &latent, &logits);
+            if self.objective.is_some() {
+                evaluations += samples + 2.0 * relaxed;
+            }
+            let square = match scaled {
+                Some((eta, control)) => row_sum((reinforce + eta * control).square()).mean(),
+                None => row_sum(logits.clone().square()).mean(),
+            };
+            let tuning = square + (s.clone() - s.inner());
+            match of_baseline {
+                Some(of_baseline) => tuning + (of_baseline.clone() - of_baseline.inner()),
+                None => tuning,
+            }
+        });
+        Some(Gradient {
+            logits,
+            tuning,
+            evaluations,
+        })
+    }
+
+    fn observe(&mut self, at: &At<'_>) {
+        if let Some(parameters) = &mut self.objective {
+            for (cross, square) in self.pending.drain(..) {
+                parameters.observe(cross, square);
+            }
+        }
+        if let Some(baseline) = &mut self.baseline {
+            baseline.observe(at);
+        }
+    }
+
+    fn owned(&self) -> Option<OwnedRule> {
+        Some(OwnedRule::Control(ControlParameters {
+            objective: self.objective.clone(),
+            net: self.net.as_ref().map(|net| net.parameters()),
+            baseline: self.baseline.clone(),
+            watch: self.watch.clone(),
+        }))
+    }
+
+    fn set_owned(&mut self, owned: OwnedRule) {
+        let OwnedRule::Control(parameters) = owned else {
+            panic!("a control variate got {owned:?}");
+        };
+        self.objective = parameters.objective;
+        if let (Some(net), Some(parameters)) = (&mut self.net, parameters.net) {
+            net.set_parameters(parameters);
+        }
+        self.baseline = parameters.baseline;
+        self.watch = parameters.watch;
+    }
+
+    fn freeze(&mut self) {
+        self.tuned = false;
+        if let Some(parameters) = &mut self.objective {
+            parameters.hold();
+        }
+        if let Some(baseline) = &mut self.baseline {
+            baseline.freeze();
+        }
+    }
+
+    fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let mut scalars = Vec::new();
+        if let Some(parameters) = &self.objective {
+            scalars.push(("eta", parameters.eta().inner()));
+            scalars.push(("temperature", parameters.temperature().inner()));
+        }
+        if let Some(net) = &self.net {
+            scalars.extend(net.numbers());
+        }
+        scalars.push(("control_ln_gain", self.watch.ln_gain()));
+        scalars
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.watch.warnings()
+    }
+}
+
+/// `f - V(x)`, and the squared error that trains `V`.
+pub(super) fn signal(at: &At<'_>, baseline: Option<&Nvil>) -> (Tensor<1>, Option<Tensor<1>>) {
+    match baseline {
+        None => (at.cost_to_go(), None),
+        Some(baseline) => baseline.signal(at),
+    }
+}
+
+fn check_objective(
+    site: &SiteSchema,
+    schema: &Schema,
+    objective: &Objective,
+) -> Result<(), String> {
+    needs_replay(schema)?;
+    expected_only(objective)?;
+    needs_relaxation(site, schema)?;
+    if schema.has_signals {
+        return Err(
+            "returns that come from outside are not known for relaxed choices; use `relax` or `rloo`"
+                .into(),
+        );
+    }
+    let fixed = schema
+        .sites
+        .iter()
+        .skip_while(|earlier| earlier.key.name != site.key.name)
+        .find(|later| later.law.relaxation().is_none() && !later.law.is_pathwise());
+    match fixed {
+        Some(later) => Err(format!(
+            "`{}` is neither relaxable nor a smooth function of its noise; use `rloo`",
+            later.key.name
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_net(net: Option<&dyn Control>) -> Result<(), String> {
+    match net {
+        Some(net) if !net.smooth() => Err(
+            "the slope of its control variate jumps (`ReLU`?), so the gradient that trains it would be biased; use `tanh`, `softplus` or the built-in network"
+                .into(),
+        ),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_baseline(baseline: Option<&Nvil>, site: &SiteSchema) -> Result<(), String> {
+    match (baseline, site.context) {
+        (Some(_), None) => {
+            Err("the site gives no context to its baseline; set `baseline = false`".into())
+        }
+        _ => Ok(()),
+    }
+}
