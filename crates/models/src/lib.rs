@@ -2,6 +2,7 @@
 //!
 //! | system | what | paper |
 //! |---|---|---|
+//! | [`ntm`] | neural Turing machines, with soft or hard addresses | Graves et al. 2014; Zaremba & Sutskever 2015 |
 //! | [`policy`] | policies for a cart with a pole, Acrobot and a pendulum | Mnih et al. 2016; Grathwohl et al. 2018; Schulman et al. 2017 |
 //! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
@@ -17,6 +18,7 @@
 
 pub mod air;
 mod init;
+pub mod ntm;
 pub mod policy;
 pub mod sbn;
 pub mod toy;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{
     DynOptimizer, DynState, GradientsParams, RmsProp, RmsPropConfig, StateSink, StateSource,
 };
@@ -45,6 +45,9 @@ pub struct OptimizerConfig {
     /// Learning rate of the estimator's own parameters; that of the model when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimator_lr: Option<f64>,
+    /// Largest norm of the gradient of all parameters of the model together; a longer one is scaled down to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
 }
 
 impl Default for OptimizerConfig {
@@ -56,6 +59,7 @@ impl Default for OptimizerConfig {
             beta_2: 0.999,
             epsilon: 1e-8,
             estimator_lr: None,
+            clip_norm: None,
         }
     }
 }
@@ -70,6 +74,7 @@ impl OptimizerConfig {
             ("optimizer.lr", self.lr),
             ("optimizer.estimator_lr", self.estimator_lr()),
             ("optimizer.epsilon", self.epsilon),
+            ("optimizer.clip_norm", self.clip_norm.unwrap_or(1.0)),
         ];
         for (key, value) in rates {
             if !(value.is_finite() && value > 0.0) {
@@ -100,7 +105,10 @@ impl OptimizerConfig {
     /// The optimizer of the model's parameters.
     #[must_use]
     pub fn for_model(&self) -> Optimizer {
-        self.with_rate(self.lr)
+        Optimizer {
+            clip_norm: self.clip_norm,
+            ..self.with_rate(self.lr)
+        }
     }
 
     /// The optimizer of the estimator's parameters.
@@ -138,6 +146,7 @@ impl OptimizerConfig {
 pub struct Optimizer {
     rule: Box<dyn DynOptimizer>,
     lr: f64,
+    clip_norm: Option<f64>,
     states: BTreeMap<String, DynState>,
 }
 
@@ -156,6 +165,7 @@ impl Optimizer {
         Self {
             rule: Box::new(rule),
             lr,
+            clip_norm: None,
             states: BTreeMap::new(),
         }
     }
@@ -167,10 +177,14 @@ impl Optimizer {
 
     /// Updates every parameter that has a gradient.
     pub fn step<M: Module>(&mut self, module: M, grads: GradientsParams) -> M {
+        let scale = self
+            .clip_norm
+            .and_then(|largest| clip_scale(&module, &grads, largest));
         module.map(&mut Update {
             path: Vec::new(),
             optimizer: self,
             grads,
+            scale,
         })
     }
 
@@ -230,6 +244,35 @@ struct Update<'a> {
     path: Vec<String>,
     optimizer: &'a mut Optimizer,
     grads: GradientsParams,
+    /// `[1]`, what every gradient is multiplied by.
+    scale: Option<Tensor<1>>,
+}
+
+/// `min(1, largest / |g|)` for the gradient of all parameters together, `[1]`; it stays on the device.
+fn clip_scale<M: Module>(module: &M, grads: &GradientsParams, largest: f64) -> Option<Tensor<1>> {
+    let mut squares = Squares { grads, sum: None };
+    module.visit(&mut squares);
+    // The smallest normal number keeps a zero gradient from dividing by zero.
+    let norm = squares.sum?.sqrt().clamp_min(f64::from(f32::MIN_POSITIVE));
+    Some((norm.recip() * largest).clamp_max(1.0))
+}
+
+/// The sum of the squares of all gradients of a module.
+struct Squares<'a> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.grads.get::<D>(param.id) {
+            let square = gradient.square().sum();
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+    }
 }
 
 impl ModuleMapper for Update<'_> {
@@ -244,6 +287,10 @@ impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = self.grads.remove::<D>(param.id) else {
             return param;
+        };
+        let grad = match &self.scale {
+            Some(scale) => grad * scale.clone().unsqueeze::<D>(),
+            None => grad,
         };
         let (id, tensor, mapper) = param.consume();
         let requires_grad = tensor.is_require_grad();
@@ -362,6 +409,54 @@ mod tests {
         let g = grads(&net, 2.0);
         let fresh = config.for_model().step(net, g);
         assert_ne!(bits(&straight), bits(&fresh));
+    }
+
+    /// All parameters share one factor, and it is 1 up to the norm. The norm is that of weight and bias together: clipped
+    /// one by one, as the framework does it, the two gradients would keep other proportions.
+    #[test]
+    fn gradients_are_scaled_down_to_their_common_norm() {
+        let net = model();
+        let flat = |grads: &GradientsParams| -> Vec<f32> {
+            let bias = net.bias.as_ref().unwrap();
+            let weight = grads.get::<2>(net.weight.id).unwrap().into_data();
+            let bias = grads.get::<1>(bias.id).unwrap().into_data();
+            [weight, bias]
+                .into_iter()
+                .flat_map(|g| g.try_to_vec::<f32>().unwrap())
+                .collect()
+        };
+        let g = grads(&net, 1.0);
+        let norm = flat(&g)
+            .iter()
+            .map(|g| f64::from(*g).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let scale = |largest: f64| clip_scale(&net, &g, largest).unwrap().into_scalar::<f64>();
+        assert!((scale(norm / 4.0) - 0.25).abs() < 1e-6);
+        assert_eq!(scale(norm * 1.01), 1.0);
+        // A step of Adam does not depend on the scale of one gradient, so two gradients: the second is clipped.
+        let clipped = OptimizerConfig {
+            clip_norm: Some(norm),
+            ..OptimizerConfig::default()
+        };
+        let steps = |config: &OptimizerConfig, second: f32| {
+            let mut optimizer = config.for_model();
+            let first = optimizer.step(net.clone(), grads(&net, 1.0));
+            bits(&optimizer.step(first, grads(&net, second)))
+        };
+        let plain = OptimizerConfig::default();
+        let difference = |a: &[f32], b: &[f32]| {
+            let pairs = a.iter().zip(b);
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(difference(&steps(&clipped, 5.0), &steps(&plain, 1.0)) < 1e-7);
+        assert!(difference(&steps(&plain, 5.0), &steps(&plain, 1.0)) > 1e-5);
+        let zero = grads(&net, 0.0);
+        assert!(
+            bits(&clipped.for_model().step(net.clone(), zero))
+                .iter()
+                .all(|x| x.is_finite())
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
 mod air;
+mod ntm;
 mod policy;
 mod sbn;
 mod toy;
@@ -8,7 +9,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 4] = [
+pub static SYSTEMS: [SystemEntry; 5] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -62,6 +63,37 @@ pub static SYSTEMS: [SystemEntry; 4] = [
             (
                 "mnist_vimco",
                 include_str!("../../../../configs/sbn/mnist_vimco.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<ntm::NtmSettings>(
+        "ntm",
+        "neural Turing machines with soft or hard addresses, on generated sequences",
+        &[
+            ("copy", include_str!("../../../../configs/ntm/copy.toml")),
+            (
+                "repeat_copy",
+                include_str!("../../../../configs/ntm/repeat_copy.toml"),
+            ),
+            (
+                "associative_recall",
+                include_str!("../../../../configs/ntm/associative_recall.toml"),
+            ),
+            (
+                "ngrams",
+                include_str!("../../../../configs/ntm/ngrams.toml"),
+            ),
+            (
+                "priority_sort",
+                include_str!("../../../../configs/ntm/priority_sort.toml"),
+            ),
+            (
+                "copy_hard_shift",
+                include_str!("../../../../configs/ntm/copy_hard_shift.toml"),
+            ),
+            (
+                "copy_paper",
+                include_str!("../../../../configs/ntm/copy_paper.toml"),
             ),
         ],
     ),
