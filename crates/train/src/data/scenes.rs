@@ -603,6 +603,9 @@ mod tests {
             ..config(50, &[0, 1, 2])
         };
         let set = SceneSet::load(&config, Some(&folder)).expect("scenes");
-        assert_eq!(hash(&set.test[0]), "e");
+        assert_eq!(
+            hash(&set.test[0]),
+            "09e518b06ebf97f21b695d66a40d775482c6dc8340aa3af9c3a71ef4161cf04a"
+        );
     }
 }
