@@ -23,6 +23,9 @@ use crate::{
     trace::{Draw, Schema, Trace, Weighing, execute},
 };
 
+/// See [`Sited::direct`].
+type Direct = (Tensor<1>, Tensor<1>, Option<(Tensor<1>, Tensor<2>)>, f64);
+
 /// Rules by site name over one main run.
 pub struct Sited {
     rules: Vec<Box<dyn Rule>>,
@@ -103,6 +106,34 @@ impl Sited {
         execute(program, copies, self.samples, self.weighing, &draw, noise)
     }
 
+    /// The costs that are differentiable directly, `[1]`; the objective of every example, `[batch]`; under a bound that and
+    /// the log-weights `[k, batch]` once more; and the weight of logit gradients.
+    fn direct(&self, trace: &Trace) -> Direct {
+        let costs = trace.cost();
+        match self.objective {
+            Objective::Expected { .. } => (
+                costs.clone().mean(),
+                costs
+                    .inner()
+                    .reshape([trace.copies, trace.batch])
+                    .mean_dim(0)
+                    .squeeze_dim::<1>(0),
+                None,
+                1.0,
+            ),
+            Objective::LogMeanWeight { k } => {
+                let log_weights = costs.neg().reshape([k, trace.batch]);
+                let cost = log_mean_exp(log_weights.clone()).neg();
+                (
+                    cost.clone().mean(),
+                    cost.clone().inner(),
+                    Some((cost.inner(), log_weights.inner())),
+                    k as f64,
+                )
+            }
+        }
+    }
+
     /// The sites in a loop whose rule can be asked about all their choices at once.
     fn stacks(&self, trace: &Trace, costs_to_go: impl Fn() -> Vec<Tensor<1>>) -> Vec<Stack> {
         let bound = matches!(self.objective, Objective::LogMeanWeight { .. });
@@ -125,29 +156,7 @@ impl Sited {
 impl Estimator for Sited {
     fn estimate(&mut self, program: &dyn Program, noise: &Noise) -> Estimate {
         let trace = self.main_run(program, noise);
-        let costs = trace.cost();
-        let (mut surrogate, cost, bound, weight) = match self.objective {
-            Objective::Expected { .. } => (
-                costs.clone().mean(),
-                costs
-                    .inner()
-                    .reshape([trace.copies, trace.batch])
-                    .mean_dim(0)
-                    .squeeze_dim::<1>(0),
-                None,
-                1.0,
-            ),
-            Objective::LogMeanWeight { k } => {
-                let log_weights = costs.neg().reshape([k, trace.batch]);
-                let cost = log_mean_exp(log_weights.clone()).neg();
-                (
-                    cost.clone().mean(),
-                    cost.clone().inner(),
-                    Some((cost.inner(), log_weights.inner())),
-                    k as f64,
-                )
-            }
-        };
+        let (mut surrogate, cost, bound, weight) = self.direct(&trace);
         if let Some(outside) = trace.outside() {
             surrogate = surrogate + outside.mean();
         }

@@ -29,7 +29,7 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     let black_box = program == "decision";
     let bits_only = ["belief net", "air", "alignment", "window"].contains(&program);
     match estimator {
-        "reinforce" | "moving-average" | "nvil" | "a2c" => true,
+        "reinforce" | "moving-average" | "nvil" | "a2c" | "relax" | "relax-two-branch" => true,
         "exact" | "rloo" => !black_box,
         "disarm" | "measure-valued" => bits_only,
         "straight-through"
@@ -38,7 +38,6 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
         | "rebar-two-branch"
         | "rebar-relax"
         | "rebar-relax-two-branch" => !black_box && program != "sequence gan",
-        "relax" | "relax-two-branch" => true,
         "vimco" | "rws" | "pathwise" | "lax" => false,
         other => panic!("add {other} to this table"),
     }
