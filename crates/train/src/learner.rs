@@ -91,6 +91,12 @@ impl<M: Module> Learner<M> {
         }
     }
 
+    /// What a user should know of how the estimator does; waits for the device.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.estimator.warnings()
+    }
+
     /// Writes everything needed to go on into `dir`.
     ///
     /// # Errors

@@ -152,6 +152,11 @@ pub trait System {
     /// Files that are missing or do not fit.
     fn load(&mut self, dir: &Path) -> anyhow::Result<()>;
 
+    /// What a user should know of how the estimator does, each with a way out.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What it is trained on, in one line; names the binarization where there is one.
     fn data(&self) -> String;
 }

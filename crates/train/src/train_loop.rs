@@ -1,5 +1,6 @@
 //! The loop: steps, figures, samples, checkpoints, and every way to stop.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -32,6 +33,8 @@ pub struct TrainLoop<'a> {
     pub summary: Summary,
     /// What the user sees.
     pub progress: Progress,
+    /// Warnings that have been given.
+    pub warned: BTreeSet<String>,
 }
 
 /// Time spent, and on what.
@@ -134,6 +137,7 @@ impl TrainLoop<'_> {
             let stop = interrupt::requested();
             if checkpoint_due || stop || step == until {
                 self.checkpoint(system, step, clock)?;
+                self.warn(&*system);
             }
             if stop {
                 return Err(self.interrupted(step));
@@ -171,6 +175,20 @@ impl TrainLoop<'_> {
         let folder = self.dir.samples()?;
         system.samples(&folder, step, self.config.schedule.samples)?;
         Ok(())
+    }
+
+    /// Says what the estimator has to say of itself, each thing once: the words before the colon and the first number
+    /// tell one from another.
+    fn warn(&mut self, system: &dyn System) {
+        for warning in system.warnings() {
+            let kind: String = warning
+                .chars()
+                .take_while(|c| !c.is_ascii_digit())
+                .collect();
+            if self.warned.insert(kind) {
+                self.progress.say(&format!("warning: {warning}"));
+            }
+        }
     }
 
     fn checkpoint(&mut self, system: &dyn System, step: u64, clock: &Clock) -> Result<(), Failure> {

@@ -277,7 +277,9 @@ impl Rule for Relax {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.watch.warnings()
+        let mut warnings = self.watch.warnings();
+        warnings.extend(runaways(&self.scalars()));
+        warnings
     }
 }
 
@@ -287,6 +289,21 @@ pub(super) fn signal(at: &At<'_>, baseline: Option<&Nvil>) -> (Tensor<1>, Option
         None => (at.cost_to_go(), None),
         Some(baseline) => baseline.signal(at),
     }
+}
+
+/// Temperatures at the ends of their range, `e^-4` to `e^4`.
+pub(super) fn runaways(scalars: &[(&'static str, Tensor<1>)]) -> Vec<String> {
+    scalars
+        .iter()
+        .filter(|(name, _)| name.ends_with("temperature"))
+        .map(|(name, value)| (name, value.clone().into_scalar::<f64>()))
+        .filter(|(_, value)| !(0.019..=53.0).contains(value))
+        .map(|(name, value)| {
+            format!(
+                "{name} has run to the end of its range ({value:.3}); lower `optimizer.estimator_lr`, or use an estimator without relaxation such as `rloo`"
+            )
+        })
+        .collect()
 }
 
 fn check_objective(

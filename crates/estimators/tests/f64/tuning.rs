@@ -519,3 +519,18 @@ fn a_moving_average_is_that_of_the_batches_before() {
         check(compare("baseline", &[baseline(&estimate)], &[want], 1e-12));
     }
 }
+
+#[test]
+fn a_temperature_that_has_run_away_is_reported() {
+    for (temperature, ran) in [(0.5, false), (1e-3, true), (1e3, true)] {
+        let config = EstimatorConfig {
+            temperature: Some(temperature),
+            ..EstimatorConfig::named("rebar")
+        };
+        let warnings = build_as(&config, &TwoBits, EXPECTED).warnings();
+        let said = warnings
+            .iter()
+            .any(|warning| warning.contains("end of its range"));
+        assert_eq!(said, ran, "{temperature}: {warnings:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `unbiased train`: starts runs and goes on with them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -346,6 +347,7 @@ fn train(mut ready: Ready, until: u64, quiet: bool) -> Result<(), Failure> {
         log,
         summary,
         progress,
+        warned: BTreeSet::new(),
     }
     .run(ready.system.as_mut(), until)?;
     if !quiet {

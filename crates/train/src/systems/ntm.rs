@@ -225,6 +225,10 @@ impl System for NtmTraining {
         Ok(())
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
     fn data(&self) -> String {
         let TaskConfig {
             name,

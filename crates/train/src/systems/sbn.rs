@@ -282,6 +282,10 @@ impl System for SbnTraining {
         Ok(())
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
     fn data(&self) -> String {
         self.images.describe()
     }

@@ -160,6 +160,10 @@ impl System for ToyTraining {
         self.learner.load(dir)
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
     fn data(&self) -> String {
         "none: the problem is given in full".to_owned()
     }

@@ -220,6 +220,10 @@ impl System for AirTraining {
         Ok(())
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
     fn data(&self) -> String {
         self.scenes.describe()
     }

@@ -178,6 +178,10 @@ impl System for ActorTraining {
         Ok(())
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
     fn data(&self) -> String {
         describe(&self.settings)
     }
