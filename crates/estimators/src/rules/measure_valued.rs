@@ -14,6 +14,8 @@
 //! everything after it drawn anew from the same noise (common random numbers). Shapes: bits `[rows, n]`; one run of `n` times the
 //! rows. The lowest variance per bit, at a price that grows with their number.
 
+use std::cmp::Ordering;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::{At, Gradient, Rule, expected_only, needs_replay};
@@ -56,15 +58,13 @@ impl Rule for MeasureValued {
         let turned = bits.unsqueeze_dim::<3>(0) - sign.clone().unsqueeze_dim::<3>(0) * unit;
         let turned = turned.reshape([n * rows, n]);
 
-        let draw = |index: usize, _: &crate::program::Key| {
-            if index < at.index {
+        let draw = |index: usize, _: &crate::program::Key| match index.cmp(&at.index) {
+            Ordering::Less => {
                 let site = &at.trace.sites[index];
                 Draw::Given(at.block(site.hard.clone(), 0).repeat_dim(0, n))
-            } else if index == at.index {
-                Draw::Given(turned.clone())
-            } else {
-                Draw::Hard
             }
+            Ordering::Equal => Draw::Given(turned.clone()),
+            Ordering::Greater => Draw::Hard,
         };
         let copies = n * at.samples();
         let trace = execute(
