@@ -20,7 +20,7 @@
 //! `w~ = (dz~/da) g`. The directional derivatives are written in forward mode by [`ControlNet`](crate::ControlNet), so that `dS` is exact;
 //! a module of one's own that has no [`tangent`](crate::ControlVariate::tangent) gets central differences.
 //!
-//! Shapes: as the site. Coupled and two-branch forms as in [`rebar`](super::rebar). Differences from the paper: `tanh` for `ReLU`, with
+//! Shapes: as the site. Coupled and two-branch forms as in [`rebar`]. Differences from the paper: `tanh` for `ReLU`, with
 //! which the gradient of the variance is biased (see [`ControlVariate`]); the squared norm is that at the logits of each row,
 //! not of the parameters.
 

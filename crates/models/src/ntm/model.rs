@@ -27,7 +27,7 @@ pub struct Ntm {
     /// Layers of the controller. Of an LSTM `[d_in + h, 4 h]`, gates in the order input, forget, output, candidate;
     /// else `[d_in, h]`.
     pub layers: Vec<Linear>,
-    /// What the heads are told, `[h, ..]`; the columns are those of [`Emission`].
+    /// What the heads are told, `[h, ..]`; the columns are those of `Emission`.
     pub heads: Linear,
     /// `[h + read_heads * width, outputs]`.
     pub output: Linear,
