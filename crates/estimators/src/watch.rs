@@ -13,7 +13,8 @@ use burn::{
 use crate::{law::row_sum, owned::RunningMean};
 
 const DECAY: f64 = 0.999;
-/// Weight of the running means from which on they are believed, 2,300 choices.
+/// Weight of the running means from which on they are believed: 2,300 updates, each of a choice or of all choices of a
+/// loop.
 const ENOUGH: f64 = 0.9;
 /// Standard errors at which a mean is called different from zero. Nominally one false alarm in 5e8.
 const CRITICAL: f64 = 6.0;

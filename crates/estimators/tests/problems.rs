@@ -203,7 +203,7 @@ problems! {
     layers_mixed: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued";
     layers_table: "vimco", "rws", "pathwise", "lax", "straight-through", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
     latent_elbo: "vimco", "rws", "pathwise", "lax";
-    latent_bound: "pathwise", "rloo", "disarm", "measure-valued", "straight-through", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch", "lax";
+    latent_bound: "a2c", "pathwise", "rloo", "disarm", "measure-valued", "straight-through", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch", "lax";
 }
 
 #[test]
