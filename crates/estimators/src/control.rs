@@ -56,7 +56,10 @@ impl Latent<'_> {
     pub(crate) fn at(&self, z: Tensor<2>, blocks: usize) -> Self {
         Self {
             z,
-            context: self.context.clone().map(|c| c.repeat_dim(0, blocks)),
+            context: self.context.clone().map(|context| match blocks {
+                1 => context,
+                _ => context.repeat_dim(0, blocks),
+            }),
             relaxation: self.relaxation,
         }
     }

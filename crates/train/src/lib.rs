@@ -39,3 +39,4 @@ pub mod summary;
 pub mod system;
 pub mod systems;
 pub mod train_loop;
+mod transfer;

@@ -124,22 +124,25 @@ fn the_tuning_value_of_rebar_is_the_mean_squared_gradient_at_the_logits() {
     }
 }
 
-/// In `eta` the tape is exact; in the temperature it uses a central difference of its own, with an error of 1e-8 or so.
-#[test]
-fn the_tuning_gradient_of_rebar_is_the_slope_of_the_mean_squared_gradient() {
-    let window = Window { bonus: 0.1 };
-    let models: [&dyn Model; 9] = [
+/// Models of every kind of relaxable site.
+fn relaxable() -> [&'static dyn Model; 9] {
+    [
         &OneBit,
         &TwoBits,
         &Chain,
         &OneOfThree,
-        &window,
+        &Window { bonus: 0.1 },
         &BeliefNet,
         &Air,
         &Machine,
         &Permutation,
-    ];
-    for model in models {
+    ]
+}
+
+/// In `eta` the tape is exact; in the temperature it uses a central difference of its own, with an error of 1e-8 or so.
+#[test]
+fn the_tuning_gradient_of_rebar_is_the_slope_of_the_mean_squared_gradient() {
+    for model in relaxable() {
         for name in ["rebar", "rebar-two-branch"] {
             let (slopes, tape) = slopes_and_tape(&EstimatorConfig::named(name), model, 1e-4);
             let what = format!("{name} on {}", model.name());
@@ -200,19 +203,7 @@ fn relative(got: &[f64], want: &[f64]) -> f64 {
 /// In forward mode, to rounding of the differences that it is compared with.
 #[test]
 fn the_tuning_gradient_of_relax_is_the_slope_of_the_mean_squared_gradient() {
-    let window = Window { bonus: 0.1 };
-    let models: [&dyn Model; 9] = [
-        &OneBit,
-        &TwoBits,
-        &Chain,
-        &OneOfThree,
-        &window,
-        &BeliefNet,
-        &Air,
-        &Machine,
-        &Permutation,
-    ];
-    for model in models {
+    for model in relaxable() {
         for name in ["relax", "relax-two-branch"] {
             for layers in [1, 2] {
                 let config = EstimatorConfig {

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{
     Draw, EstimatorConfig, Noise, Objective, Schema, Trace, Weighing, execute,
@@ -18,6 +17,7 @@ use crate::error::Failure;
 use crate::learner::Learner;
 use crate::optimizer::OptimizerConfig;
 use crate::system::{BuildContext, Metrics, Settings, StepError, System};
+use crate::transfer::{self, Average, host};
 
 /// The sections of an `sbn` configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -254,32 +254,17 @@ impl System for SbnTraining {
     fn save(&self, dir: &Path) -> Result<(), StepError> {
         self.learner.save(dir)?;
         let mut averages = Bundle::new();
-        for (name, average) in [("epoch", &self.epoch), ("recent", &self.recent)] {
-            averages.put_tensor(name, average.sum.to_data());
-            averages.put_number(format!("{name}_count"), average.count);
-        }
+        self.epoch.put("epoch", &mut averages);
+        self.recent.put("recent", &mut averages);
         averages.write(&dir.join("averages.bpk"))
     }
 
     fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
         self.learner.load(dir)?;
-        let averages = Bundle::read(&dir.join("averages.bpk"))?;
-        let counts = [
-            averages.number("epoch_count")?,
-            averages.number("recent_count")?,
-        ];
-        let (mut tensors, _) = averages.into_parts();
-        for ((name, average), count) in [("epoch", &mut self.epoch), ("recent", &mut self.recent)]
-            .into_iter()
-            .zip(counts)
-        {
-            let data = tensors
-                .remove(name)
-                .with_context(|| format!("it holds no tensor `{name}`"))?;
-            average.sum = Tensor::from_data(data, &self.device);
-            average.count = count;
-        }
-        Ok(())
+        Average::load_all(
+            Bundle::read(&dir.join("averages.bpk"))?,
+            &mut [("epoch", &mut self.epoch), ("recent", &mut self.recent)],
+        )
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -398,40 +383,5 @@ fn upload(
     draw: u64,
     device: &Device,
 ) -> Tensor<2> {
-    let pixels = images.pixels(split, indices, draw);
-    let width = pixels.len() / indices.len();
-    Tensor::from_data(TensorData::new(pixels, [indices.len(), width]), device)
-}
-
-fn host(x: Tensor<2>) -> anyhow::Result<Vec<f32>> {
-    Ok(x.into_data_as::<f32>().try_to_vec::<f32>()?)
-}
-
-/// A mean that stays on the device until it is read.
-struct Average {
-    sum: Tensor<1>,
-    count: u64,
-}
-
-impl Average {
-    fn new(device: &Device) -> Self {
-        Self {
-            sum: Tensor::zeros([1], device),
-            count: 0,
-        }
-    }
-
-    /// Takes in the costs of a batch, one number per image.
-    fn add(&mut self, costs: &Tensor<1>) {
-        self.sum = self.sum.clone() + costs.clone().sum();
-        self.count += costs.dims()[0] as u64;
-    }
-
-    fn read(&self) -> f64 {
-        f64::from(self.sum.clone().into_scalar::<f32>()) / self.count as f64
-    }
-
-    fn reset(&mut self) {
-        *self = Self::new(&self.sum.device());
-    }
+    transfer::rows(images.pixels(split, indices, draw), indices.len(), device)
 }

@@ -5,9 +5,8 @@ mod pictures;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
 use unbiased_models::air::{Air, AirConfig, AirProgram, Counting};
@@ -20,6 +19,7 @@ use crate::error::Failure;
 use crate::learner::Learner;
 use crate::optimizer::OptimizerConfig;
 use crate::system::{BuildContext, Metrics, Settings, StepError, System};
+use crate::transfer::{self, Average};
 
 /// The sections of an `air` configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -179,7 +179,7 @@ impl System for AirTraining {
         let metrics = Metrics::new()
             .figure("epoch", epochs)
             .loss(self.settings.cost(), self.recent.read());
-        self.recent = Average::new(&self.device);
+        self.recent.reset();
         Ok(Some(metrics.with(self.learner.figures(&estimate))))
     }
 
@@ -203,21 +203,16 @@ impl System for AirTraining {
     fn save(&self, dir: &Path) -> Result<(), StepError> {
         self.learner.save(dir)?;
         let mut averages = Bundle::new();
-        averages.put_tensor("recent", self.recent.sum.to_data());
-        averages.put_number("recent_count", self.recent.count);
+        self.recent.put("recent", &mut averages);
         averages.write(&dir.join("averages.bpk"))
     }
 
     fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
         self.learner.load(dir)?;
-        let averages = Bundle::read(&dir.join("averages.bpk"))?;
-        self.recent.count = averages.number("recent_count")?;
-        let (mut tensors, _) = averages.into_parts();
-        let sum = tensors
-            .remove("recent")
-            .context("it holds no tensor `recent`")?;
-        self.recent.sum = Tensor::from_data(sum, &self.device);
-        Ok(())
+        Average::load_all(
+            Bundle::read(&dir.join("averages.bpk"))?,
+            &mut [("recent", &mut self.recent)],
+        )
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -230,32 +225,5 @@ impl System for AirTraining {
 }
 
 fn upload(scenes: &Scenes, indices: &[usize], device: &Device) -> Tensor<2> {
-    let pixels = scenes.show(indices);
-    let width = pixels.len() / indices.len();
-    Tensor::from_data(TensorData::new(pixels, [indices.len(), width]), device)
-}
-
-/// A mean that stays on the device until it is read.
-struct Average {
-    sum: Tensor<1>,
-    count: u64,
-}
-
-impl Average {
-    fn new(device: &Device) -> Self {
-        Self {
-            sum: Tensor::zeros([1], device),
-            count: 0,
-        }
-    }
-
-    /// Takes in the costs of a batch, one number per scene.
-    fn add(&mut self, costs: &Tensor<1>) {
-        self.sum = self.sum.clone() + costs.clone().sum();
-        self.count += costs.dims()[0] as u64;
-    }
-
-    fn read(&self) -> f64 {
-        f64::from(self.sum.clone().into_scalar::<f32>()) / self.count as f64
-    }
+    transfer::rows(scenes.show(indices), indices.len(), device)
 }

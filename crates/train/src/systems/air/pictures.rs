@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use unbiased_estimators::Noise;
 use unbiased_models::air::{Air, AirProgram, Counting};
 
@@ -10,6 +10,7 @@ use super::{evaluation, upload};
 use crate::data::Split;
 use crate::data::png;
 use crate::data::scenes::{SceneSet, Scenes};
+use crate::transfer::host;
 
 /// The colour of the box of each step; further steps begin anew.
 const COLOURS: [[f32; 3]; 4] = [
@@ -120,8 +121,4 @@ impl Picture {
         let start = (row * self.side + column) * 3;
         self.pixels[start..start + 3].copy_from_slice(&colour);
     }
-}
-
-fn host(x: Tensor<2>) -> anyhow::Result<Vec<f32>> {
-    Ok(x.into_data_as::<f32>().try_to_vec::<f32>()?)
 }

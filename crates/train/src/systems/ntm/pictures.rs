@@ -6,13 +6,14 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use unbiased_estimators::Noise;
 use unbiased_kernels::sigmoid;
 use unbiased_models::ntm::{Episodes, Ntm};
 
 use super::evaluation::observe;
 use crate::data::png;
+use crate::transfer::host;
 
 /// Most sequences in a picture.
 pub(super) const MOST: usize = 4;
@@ -104,8 +105,4 @@ impl Canvas {
             .flat_map(|line| vec![wide(line); SCALE].concat())
             .collect()
     }
-}
-
-fn host(x: Tensor<1>) -> anyhow::Result<Vec<f32>> {
-    Ok(x.into_data_as::<f32>().try_to_vec::<f32>()?)
 }
