@@ -8,7 +8,7 @@
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
-//! optional state-value baseline, trained on `(f - V)^2`. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! optional [`Baseline`]: a network over the context, trained on `(f - V)^2`, or the mean cost of the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
 //! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
 //! before the choice, since context and baseline are known then.
 //!
@@ -27,8 +27,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    At, Gradient, Rule, branches::Branches, expected_only, needs_relaxation, needs_replay,
-    nvil::Nvil, rebar,
+    At, Gradient, Rule, baseline::Baseline, branches::Branches, expected_only, needs_relaxation,
+    needs_replay, rebar,
 };
 use crate::{
     control::{self, Control, ControlVariate, Latent},
@@ -47,7 +47,7 @@ pub struct Relax {
     tuned: bool,
     objective: Option<RebarParameters>,
     net: Option<Box<dyn Control>>,
-    baseline: Option<Nvil>,
+    baseline: Baseline,
     watch: Watch,
     /// `g0 . k` and `k . k` of the choices of this batch.
     pending: Vec<(Tensor<1>, Tensor<1>)>,
@@ -78,7 +78,7 @@ impl Relax {
             tuned: true,
             objective: None,
             net: None,
-            baseline: None,
+            baseline: Baseline::None,
             watch,
             pending: Vec::new(),
         }
@@ -91,10 +91,10 @@ impl Relax {
         self
     }
 
-    /// Subtracts a learned baseline over the context of the site.
+    /// Subtracts a baseline.
     #[must_use]
-    pub fn and_baseline(mut self, baseline: Nvil) -> Self {
-        self.baseline = Some(baseline);
+    pub fn and_baseline(mut self, baseline: Baseline) -> Self {
+        self.baseline = baseline;
         self
     }
 
@@ -144,7 +144,11 @@ impl Rule for Relax {
             ));
         }
         check_net(self.net.as_deref())?;
-        check_baseline(self.baseline.as_ref(), site)
+        self.baseline.check(site, schema, objective)
+    }
+
+    fn samples(&self) -> usize {
+        self.baseline.samples()
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
@@ -156,7 +160,7 @@ impl Rule for Relax {
             context: at.context(),
             relaxation: Some(relaxation),
         };
-        let (signal, of_baseline) = signal(at, self.baseline.as_ref());
+        let (signal, of_baseline) = self.baseline.signal(at);
         let centred = signal.clone();
         let mut reinforce = column(signal) * at.score();
         let plain = reinforce.clone();
@@ -175,7 +179,7 @@ impl Rule for Relax {
             let points = branches.points();
             let blocks = points.len();
             let (mut c, slope) = rebar::differentiate(at, points, &temperature);
-            if self.baseline.is_some() {
+            if !self.baseline.is_none() {
                 // f(relax(z / t)) - V(x) belongs to f(b) - V(x): without it the control term brings back what V took away.
                 c = c - (at.cost_to_go() - centred).repeat_dim(0, blocks);
             }
@@ -227,16 +231,14 @@ impl Rule for Relax {
                 parameters.observe(cross, square);
             }
         }
-        if let Some(baseline) = &mut self.baseline {
-            baseline.observe(at);
-        }
+        self.baseline.observe(at);
     }
 
     fn owned(&self) -> Option<OwnedRule> {
         Some(OwnedRule::Control(ControlParameters {
             objective: self.objective.clone(),
             net: self.net.as_ref().map(|net| net.parameters()),
-            baseline: self.baseline.clone(),
+            baseline: self.baseline.owned(),
             watch: self.watch.clone(),
         }))
     }
@@ -249,7 +251,7 @@ impl Rule for Relax {
         if let (Some(net), Some(parameters)) = (&mut self.net, parameters.net) {
             net.set_parameters(parameters);
         }
-        self.baseline = parameters.baseline;
+        self.baseline.set_owned(parameters.baseline);
         self.watch = parameters.watch;
     }
 
@@ -258,9 +260,7 @@ impl Rule for Relax {
         if let Some(parameters) = &mut self.objective {
             parameters.hold();
         }
-        if let Some(baseline) = &mut self.baseline {
-            baseline.freeze();
-        }
+        self.baseline.freeze();
     }
 
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
@@ -280,14 +280,6 @@ impl Rule for Relax {
         let mut warnings = self.watch.warnings();
         warnings.extend(runaways(&self.scalars()));
         warnings
-    }
-}
-
-/// `f - V(x)`, and the squared error that trains `V`.
-pub(super) fn signal(at: &At<'_>, baseline: Option<&Nvil>) -> (Tensor<1>, Option<Tensor<1>>) {
-    match baseline {
-        None => (at.cost_to_go(), None),
-        Some(baseline) => baseline.signal(at),
     }
 }
 
@@ -340,15 +332,6 @@ pub(super) fn check_net(net: Option<&dyn Control>) -> Result<(), String> {
             "the slope of its control variate jumps (`ReLU`?), so the gradient that trains it would be biased; use `tanh`, `softplus` or the built-in network"
                 .into(),
         ),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn check_baseline(baseline: Option<&Nvil>, site: &SiteSchema) -> Result<(), String> {
-    match (baseline, site.context) {
-        (Some(_), None) => {
-            Err("the site gives no context to its baseline; set `baseline = false`".into())
-        }
         _ => Ok(()),
     }
 }
