@@ -10,6 +10,7 @@ use crate::{
     error::EstimatorError,
     estimator::{Estimator, Objective},
     exact::Exact,
+    law::RelaxationKind,
     owned::RunningMean,
     rules::{
         Rule,
@@ -21,7 +22,7 @@ use crate::{
         moving_average::MovingAverage,
         nvil::Nvil,
         pathwise::Pathwise,
-        rebar::{EtaRule, RebarParameters},
+        rebar::{EtaRule, RebarParameters, Tuning},
         reinforce::Reinforce,
         relax::Relax,
         rloo::Rloo,
@@ -134,6 +135,10 @@ pub struct EstimatorConfig {
     pub eta: f64,
     /// How that scale is found: `rebar`.
     pub eta_rule: EtaRule,
+    /// Where the squared gradient is taken that control variates minimise: `rebar`, `relax`.
+    pub tuning: Tuning,
+    /// Which relaxed values the objective is taken at: `rebar`.
+    pub relaxation: RelaxationKind,
     /// Whether divergences are sampled log-ratios, also where a closed form exists.
     pub sampled_divergence: bool,
 }
@@ -153,6 +158,8 @@ impl Default for EstimatorConfig {
             prior_temperature: 0.5,
             eta: 1.0,
             eta_rule: EtaRule::Gradient,
+            tuning: Tuning::Logits,
+            relaxation: RelaxationKind::Concrete,
             sampled_divergence: false,
         }
     }
@@ -309,13 +316,17 @@ impl EstimatorConfig {
     fn rule(&self, name: &str, site: &SiteSchema, device: &Device) -> Option<Box<dyn Rule>> {
         let temperature = self.temperature.unwrap_or(0.5);
         let watch = || Watch::new(device);
-        let objective = || RebarParameters::new(self.eta, temperature, self.eta_rule, device);
+        let objective = || {
+            RebarParameters::new(self.eta, temperature, self.eta_rule, device)
+                .relaxed_as(self.relaxation)
+        };
         let nvil = || Nvil::new(site.context.unwrap_or(1), self.hidden, self.decay, device);
         let net = || {
             let inputs = [site.law.width(site.params), site.context.unwrap_or(0)];
             ControlNet::new(inputs, [self.layers, self.hidden], temperature, device)
         };
         let relax = |rule: Relax| -> Box<dyn Rule> {
+            let rule = rule.tuned_in(self.tuning);
             Box::new(if self.baseline {
                 rule.and_baseline(nvil())
             } else {

@@ -33,9 +33,9 @@ use serde::{Deserialize, Serialize};
 use super::At;
 use crate::{
     control::difference_points,
-    law::row_sum,
+    law::{RelaxationKind, Relaxing, row_sum},
     owned::{RunningMean, scalar_parameter},
-    trace::{Draw, execute},
+    trace::{Draw, column, execute},
 };
 
 use super::branches::Slope;
@@ -51,6 +51,38 @@ pub enum EtaRule {
     Running,
 }
 
+/// Whose squared length is minimised. The last two need the [features](crate::Site::features) `h` that the parameters
+/// of the choice are an affine map of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuning {
+    /// That of the gradient of each row at the parameters of the choice: `||g||^2`.
+    #[default]
+    Logits,
+    /// That of the gradient of each row in this map: `(||h||^2 + 1) ||g||^2`.
+    Parameters,
+    /// That of the gradient of the mean of all rows in this map, `sum_ij (h_i . h_j + 1) g_i . g_j / rows`, as in the code
+    /// of Tucker et al. The products of two rows have a mean that does not depend on what is tuned: they are noise, and
+    /// tuning is slower by them.
+    Batch,
+}
+
+impl Tuning {
+    /// `M g`, where `g . M g` is the squared length; `g` covers the rows of `at`.
+    pub(super) fn metric(self, at: &At<'_>, g: Tensor<2>) -> Tensor<2> {
+        let features = || at.features().expect("checked: the site has features");
+        match self {
+            Self::Logits => g,
+            Self::Parameters => g * column(row_sum(features().square()) + 1.0),
+            Self::Batch => {
+                let h = features();
+                let rows = h.dims()[0] as f64;
+                (h.clone().matmul(h.transpose()) + 1.0).matmul(g) / rows
+            }
+        }
+    }
+}
+
 /// Scale and temperature of the relaxed objective.
 #[derive(Module, Debug)]
 pub struct RebarParameters {
@@ -58,6 +90,8 @@ pub struct RebarParameters {
     eta_logit: Param<Tensor<1>>,
     log_temperature: Param<Tensor<1>>,
     running: Option<RunningEta>,
+    #[module(skip)]
+    relaxation: RelaxationKind,
 }
 
 impl RebarParameters {
@@ -69,7 +103,15 @@ impl RebarParameters {
             eta_logit: parameter((eta / (2.0 - eta)).ln()),
             log_temperature: parameter(temperature.ln()),
             running: (rule == EtaRule::Running).then(|| RunningEta::new(device)),
+            relaxation: RelaxationKind::default(),
         }
+    }
+
+    /// Relaxes otherwise.
+    #[must_use]
+    pub fn relaxed_as(mut self, relaxation: RelaxationKind) -> Self {
+        self.relaxation = relaxation;
+        self
     }
 
     /// The scale, `[1]`; on the tape where the optimizer finds it.
@@ -82,6 +124,14 @@ impl RebarParameters {
 
     pub(super) fn temperature(&self) -> Tensor<1> {
         self.log_temperature.val().clamp(-4.0, 4.0).exp()
+    }
+
+    /// On the tape of the temperature.
+    pub(super) fn relaxing(&self) -> Relaxing {
+        Relaxing {
+            temperature: self.temperature(),
+            kind: self.relaxation,
+        }
     }
 
     /// Takes in `g0 . k` and `k . k` of a batch.
@@ -121,8 +171,8 @@ impl RunningEta {
     }
 }
 
-/// `c` at each of `points`, `[points * rows]`, everything after the choice relaxed at `temperature`.
-fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Tensor<1> {
+/// `c` at each of `points`, `[points * rows]`, everything after the choice relaxed, too.
+fn objective(at: &At<'_>, points: Vec<Tensor<2>>, relaxing: &Relaxing) -> Tensor<1> {
     let copies = points.len() * at.samples();
     let repeat = points.len();
     let points = Tensor::cat(points, 0);
@@ -131,9 +181,9 @@ fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Te
         if index < at.index {
             Draw::Given(at.block(site.value.clone(), 0).repeat_dim(0, repeat))
         } else if index == at.index {
-            Draw::Latent(points.clone(), temperature.clone())
+            Draw::Latent(points.clone(), relaxing.clone())
         } else if site.law.relaxation().is_some() {
-            Draw::Extended(temperature.clone())
+            Draw::Extended(relaxing.clone())
         } else {
             Draw::Pathwise
         }
@@ -155,7 +205,7 @@ fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Te
 pub(super) fn differentiate(
     at: &At<'_>,
     points: Vec<Tensor<2>>,
-    temperature: &Tensor<1>,
+    relaxing: &Relaxing,
 ) -> (Tensor<1>, Tensor<2>) {
     let leaf = Tensor::cat(points, 0).autodiff().require_grad();
     let blocks = leaf.dims()[0] / at.rows();
@@ -164,7 +214,7 @@ pub(super) fn differentiate(
     } else {
         leaf.clone().chunk(blocks, 0)
     };
-    let c = objective(at, points, temperature);
+    let c = objective(at, points, relaxing);
     if !c.is_tracked() {
         return (c.inner(), leaf.inner().zeros_like());
     }
@@ -179,14 +229,21 @@ pub(super) fn contract(
     at: &At<'_>,
     weight: Tensor<1>,
     slopes: &[Slope],
-    temperature: &Tensor<1>,
+    relaxing: &Relaxing,
 ) -> Tensor<1> {
     let (points, weights) = difference_points(weight, slopes);
-    let c = objective(at, points, temperature);
+    let c = objective(at, points, relaxing);
     (c * Tensor::cat(weights, 0)).sum()
 }
 
-/// `g0 . k` and `k . k`, `[1]` each, for the closed form of `eta`.
-pub(super) fn affine(g0: Tensor<2>, k: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
-    (row_sum(g0 * k.clone()).mean(), row_sum(k.square()).mean())
+/// `g0 . M k` and `k . M k`, `[1]` each, for the closed form of `eta`.
+pub(super) fn affine(
+    g0: Tensor<2>,
+    k: Tensor<2>,
+    metric_of_k: Tensor<2>,
+) -> (Tensor<1>, Tensor<1>) {
+    (
+        row_sum(g0 * metric_of_k.clone()).mean(),
+        row_sum(k * metric_of_k).mean(),
+    )
 }

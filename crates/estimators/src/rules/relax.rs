@@ -35,7 +35,7 @@ use crate::{
     estimator::Objective,
     law::{row_sum, scalar},
     owned::{ControlParameters, OwnedRule},
-    rules::rebar::RebarParameters,
+    rules::rebar::{RebarParameters, Tuning},
     trace::{Schema, SiteSchema, column},
     watch::Watch,
 };
@@ -45,6 +45,7 @@ use crate::{
 pub struct Relax {
     coupled: bool,
     tuned: bool,
+    tuning: Tuning,
     objective: Option<RebarParameters>,
     net: Option<Box<dyn Control>>,
     baseline: Option<Nvil>,
@@ -76,6 +77,7 @@ impl Relax {
         Self {
             coupled,
             tuned: true,
+            tuning: Tuning::Logits,
             objective: None,
             net: None,
             baseline: None,
@@ -88,6 +90,13 @@ impl Relax {
     #[must_use]
     pub fn and_objective(mut self, parameters: RebarParameters) -> Self {
         self.objective = Some(parameters);
+        self
+    }
+
+    /// Minimises another squared length.
+    #[must_use]
+    pub fn tuned_in(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
         self
     }
 
@@ -106,10 +115,10 @@ impl Relax {
         latent: &Latent<'_>,
         g: &Tensor<2>,
     ) -> Tensor<1> {
-        let (weight, slopes) = branches.variance_slopes(g);
+        let (weight, slopes) = branches.variance_slopes(&self.tuning.metric(at, g.clone()));
         let scale = 2.0 / at.rows() as f64;
         let of_objective = self.objective.as_ref().map(|parameters| {
-            let s = rebar::contract(at, weight.clone(), &slopes, &parameters.temperature());
+            let s = rebar::contract(at, weight.clone(), &slopes, &parameters.relaxing());
             s * scale * parameters.eta().inner()
         });
         let of_net = self
@@ -143,6 +152,9 @@ impl Rule for Relax {
                 }
             ));
         }
+        if self.tuning != Tuning::Logits && !site.has_features {
+            return Err("the site does not say what its parameters are an affine map of; set `tuning = \"logits\"`".into());
+        }
         check_net(self.net.as_deref())?;
         check_baseline(self.baseline.as_ref(), site)
     }
@@ -171,10 +183,10 @@ impl Rule for Relax {
         let mut logits = reinforce.clone();
         let mut scaled = None;
         if let Some(parameters) = &self.objective {
-            let temperature = parameters.temperature().inner();
+            let relaxing = parameters.relaxing().inner();
             let points = branches.points();
             let blocks = points.len();
-            let (mut c, slope) = rebar::differentiate(at, points, &temperature);
+            let (mut c, slope) = rebar::differentiate(at, points, &relaxing);
             if self.baseline.is_some() {
                 // f(relax(z / t)) - V(x) belongs to f(b) - V(x): without it the control term brings back what V took away.
                 c = c - (at.cost_to_go() - centred).repeat_dim(0, blocks);
@@ -190,8 +202,9 @@ impl Rule for Relax {
         if self.tuned {
             self.watch.take_in(&plain, &logits);
             if let Some((_, control)) = &scaled {
+                let metric = self.tuning.metric(at, control.clone());
                 self.pending
-                    .push(rebar::affine(reinforce.clone(), control.clone()));
+                    .push(rebar::affine(reinforce.clone(), control.clone(), metric));
             }
         }
         let tuning = self.tuned.then(|| {
@@ -199,10 +212,11 @@ impl Rule for Relax {
             if self.objective.is_some() {
                 evaluations += samples + 2.0 * relaxed;
             }
-            let square = match scaled {
-                Some((eta, control)) => row_sum((reinforce + eta * control).square()).mean(),
-                None => row_sum(logits.clone().square()).mean(),
+            let g = match scaled {
+                Some((eta, control)) => reinforce + eta * control,
+                None => logits.clone(),
             };
+            let square = row_sum(g.clone() * self.tuning.metric(at, g)).mean();
             let tuning = square + (s.clone() - s.inner());
             match of_baseline {
                 Some(of_baseline) => tuning + (of_baseline.clone() - of_baseline.inner()),

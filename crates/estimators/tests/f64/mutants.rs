@@ -283,8 +283,8 @@ impl Rule for Rebar {
         let leaf = z.clone().autodiff().require_grad();
         let draw = |index: usize, _: &Key| match index {
             _ if index < at.index() => Draw::Given(at.trace().sites[index].value.clone()),
-            _ if index == at.index() => Draw::Latent(leaf.clone(), temperature.clone()),
-            _ => Draw::Extended(temperature.clone()),
+            _ if index == at.index() => Draw::Latent(leaf.clone(), temperature.clone().into()),
+            _ => Draw::Extended(temperature.clone().into()),
         };
         let relaxed = execute(at.frozen(), 1, 1, Weighing::Analytic, &draw, at.noise());
         let c = relaxed
