@@ -15,6 +15,7 @@ use crate::{
     rules::{
         Rule,
         a2c::ActorCritic,
+        baseline::{Baseline, BaselineName},
         concrete::Concrete,
         disarm::Disarm,
         lax::Lax,
@@ -115,7 +116,7 @@ pub struct EstimatorConfig {
     pub name: String,
     /// Other estimators for some sites, by name of the site.
     pub sites: BTreeMap<String, String>,
-    /// Samples per example: `rloo`.
+    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`.
     pub samples: usize,
     /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
@@ -123,8 +124,8 @@ pub struct EstimatorConfig {
     pub hidden: usize,
     /// Hidden layers of a control variate network: `relax`, `lax`.
     pub layers: usize,
-    /// Whether a learned baseline over the context is subtracted, too: `relax`, `lax`, `rebar`.
-    pub baseline: bool,
+    /// What is subtracted beside the control variate: `relax`, `lax`, `rebar`.
+    pub baseline: BaselineName,
     /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
     pub lambda: f64,
     /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
@@ -152,7 +153,7 @@ impl Default for EstimatorConfig {
             decay: 0.9,
             hidden: 100,
             layers: 1,
-            baseline: false,
+            baseline: BaselineName::None,
             lambda: 1.0,
             temperature: None,
             prior_temperature: 0.5,
@@ -325,14 +326,12 @@ impl EstimatorConfig {
             let inputs = [site.law.width(site.params), site.context.unwrap_or(0)];
             ControlNet::new(inputs, [self.layers, self.hidden], temperature, device)
         };
-        let relax = |rule: Relax| -> Box<dyn Rule> {
-            let rule = rule.tuned_in(self.tuning);
-            Box::new(if self.baseline {
-                rule.and_baseline(nvil())
-            } else {
-                rule
-            })
+        let baseline = || match self.baseline {
+            BaselineName::None => Baseline::None,
+            BaselineName::Learned => Baseline::Learned(Box::new(nvil())),
+            BaselineName::LeaveOneOut => Baseline::LeaveOneOut(self.samples),
         };
+        let relax = |rule: Relax| Box::new(rule.and_baseline(baseline()).tuned_in(self.tuning));
         Some(match name {
             "reinforce" => Box::new(Reinforce),
             "moving-average" => Box::new(MovingAverage {
@@ -358,14 +357,7 @@ impl EstimatorConfig {
             "rebar-relax" | "rebar-relax-two-branch" => {
                 relax(Relax::with(net(), name == "rebar-relax", watch()).and_objective(objective()))
             }
-            "lax" => {
-                let lax = Lax::with(net(), watch());
-                Box::new(if self.baseline {
-                    lax.and_baseline(nvil())
-                } else {
-                    lax
-                })
-            }
+            "lax" => Box::new(Lax::with(net(), watch()).and_baseline(baseline())),
             "pathwise" => Box::new(Pathwise),
             _ => return None,
         })

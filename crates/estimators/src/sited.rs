@@ -137,7 +137,7 @@ impl Sited {
     /// The sites in a loop whose rule can be asked about all their choices at once.
     fn stacks(&self, trace: &Trace, costs_to_go: impl Fn() -> Vec<Tensor<1>>) -> Vec<Stack> {
         let bound = matches!(self.objective, Objective::LogMeanWeight { .. });
-        if bound || trace.copies > 1 {
+        if bound || !self.mirrored.is_empty() {
             return Vec::new();
         }
         let mut loops: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -185,21 +185,21 @@ impl Estimator for Sited {
             bound: bound.clone(),
         };
         let stacks = self.stacks(&trace, || at(0).every_cost_to_go().to_vec());
-        // The choices that are asked about together with `index`; none if that is done with an earlier one.
+        // The choice, or the stack that starts with it; none if it is asked about with an earlier one.
         let asked = |index: usize| match stacks.iter().find(|stack| stack.holds(index)) {
-            None => Some((at(index), vec![index])),
+            None => Some((at(index), None)),
             Some(stack) if stack.indices[0] == index => {
                 let at = At {
                     trace: &stack.trace,
                     costs_to_go: &stack.costs_to_go,
                     ..at(0)
                 };
-                Some((at, stack.indices.clone()))
+                Some((at, Some(stack)))
             }
             Some(_) => None,
         };
         for (index, site) in trace.sites.iter().enumerate() {
-            let Some((at, indices)) = asked(index) else {
+            let Some((at, stack)) = asked(index) else {
                 continue;
             };
             let rule = &mut self.rules[self.by_name[&site.key.name]];
@@ -213,15 +213,15 @@ impl Estimator for Sited {
             } = gradient;
             let logits = logits * weight;
             let mut on_tape = logit_surrogate(&at.site().params, logits.clone());
-            if indices.len() == 1 {
-                logit_gradients.push((index, logits));
-            } else {
-                // A mean over the rows of a stack is one over its choices, too.
-                let choices = indices.len() as f64;
-                on_tape = on_tape * choices;
-                site_tuning = site_tuning.map(|tuning| tuning * choices);
-                let each = logits.chunk(indices.len(), 0);
-                logit_gradients.extend(indices.into_iter().zip(each));
+            match stack {
+                None => logit_gradients.push((index, logits)),
+                Some(stack) => {
+                    // A mean over the rows of a stack is one over its choices, too.
+                    let choices = stack.indices.len() as f64;
+                    on_tape = on_tape * choices;
+                    site_tuning = site_tuning.map(|tuning| tuning * choices);
+                    logit_gradients.extend(stack.indices.iter().copied().zip(stack.split(logits)));
+                }
             }
             surrogate = surrogate + on_tape;
             report.evaluations += evaluations;

@@ -24,6 +24,7 @@ impl Stack {
     }
 
     /// The choices `indices` of `trace`, whose choices have these costs to go; nothing if they differ in law or widths.
+    /// Rows are laid out as `[copies, choices, batch]`, so that a copy holds all choices.
     pub(crate) fn new(
         trace: &Trace,
         indices: Vec<usize>,
@@ -31,10 +32,11 @@ impl Stack {
     ) -> Option<Self> {
         let site = stacked_site(trace, &indices)?;
         let to_go = indices.iter().map(|&index| costs_to_go[index].clone());
-        let to_go = Tensor::cat(to_go.collect(), 0);
+        let to_go = to_go.map(|cost| cost.unsqueeze_dim(1)).collect();
+        let to_go = below(to_go, trace.copies).squeeze_dim(1);
         Some(Self {
             trace: Trace {
-                copies: 1,
+                copies: trace.copies,
                 batch: trace.batch * indices.len(),
                 sites: vec![site],
                 terms: Vec::new(),
@@ -44,6 +46,31 @@ impl Stack {
             costs_to_go: OnceCell::from(vec![to_go]),
         })
     }
+
+    /// The rows of every choice, in order.
+    pub(crate) fn split(&self, x: Tensor<2>) -> Vec<Tensor<2>> {
+        let [rows, width] = x.dims();
+        let (choices, copies) = (self.indices.len(), self.trace.copies);
+        let per_choice = x.reshape([copies, choices, rows / (copies * choices), width]);
+        let choice = |i| {
+            per_choice
+                .clone()
+                .narrow(1, i, 1)
+                .reshape([-1, width as i32])
+        };
+        (0..choices).map(choice).collect()
+    }
+}
+
+/// Choices of so many copies each, one below the other within every copy.
+fn below(choices: Vec<Tensor<2>>, copies: usize) -> Tensor<2> {
+    if copies == 1 {
+        return Tensor::cat(choices, 0);
+    }
+    let [rows, width] = choices[0].dims();
+    let by_copy = |x: Tensor<2>| x.reshape([copies, rows / copies, width]);
+    let all: Tensor<3> = Tensor::cat(choices.into_iter().map(by_copy).collect(), 1);
+    all.flatten(0, 1)
 }
 
 fn stacked_site(trace: &Trace, indices: &[usize]) -> Option<SiteRecord> {
@@ -62,10 +89,11 @@ fn stacked_site(trace: &Trace, indices: &[usize]) -> Option<SiteRecord> {
     if sites().any(|site| kind(site) != kind_of_first || site.relaxed.is_some()) {
         return None;
     }
-    let all = |of: &dyn Fn(&SiteRecord) -> Tensor<2>| Tensor::cat(sites().map(of).collect(), 0);
+    let all =
+        |of: &dyn Fn(&SiteRecord) -> Tensor<2>| below(sites().map(of).collect(), trace.copies);
     let some = |of: &dyn Fn(&SiteRecord) -> Option<Tensor<2>>| {
         let parts: Option<Vec<_>> = sites().map(of).collect();
-        Some(Tensor::cat(parts?, 0))
+        Some(below(parts?, trace.copies))
     };
     let masked = sites().any(|site| site.active.is_some());
     let active = masked.then(|| {

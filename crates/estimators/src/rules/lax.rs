@@ -12,16 +12,12 @@
 //! | yes      | not needed       | 1          | `c`, `V`         |
 //!
 //! `c` minimises `E ||g||^2`: with `g` held constant, `d E||g||^2 = d E[S]`, `S = 2 (-(g . s) c(b) + D_w c(b))`, `w = (db/da) g`. Shapes:
-//! parameters `[rows, width]`, control variate over values `[rows, width']` and context. `V` is an optional state-value
-//! baseline, trained on `(f - V)^2`.
+//! parameters `[rows, width]`, control variate over values `[rows, width']` and context. `V` is an optional
+//! [`Baseline`].
 
 use burn::tensor::Tensor;
 
-use super::{
-    At, Gradient, Rule,
-    nvil::Nvil,
-    relax::{check_baseline, check_net, signal},
-};
+use super::{At, Gradient, Rule, baseline::Baseline, relax::check_net};
 use crate::{
     control::{self, Control, ControlVariate, Latent},
     estimator::Objective,
@@ -36,7 +32,7 @@ use crate::{
 pub struct Lax {
     tuned: bool,
     net: Box<dyn Control>,
-    baseline: Option<Nvil>,
+    baseline: Baseline,
     watch: Watch,
 }
 
@@ -47,21 +43,26 @@ impl Lax {
         Self {
             tuned: true,
             net: Box::new(net),
-            baseline: None,
+            baseline: Baseline::None,
             watch,
         }
     }
 
-    /// Subtracts a learned baseline over the context of the site.
+    /// Subtracts a baseline.
     #[must_use]
-    pub fn and_baseline(mut self, baseline: Nvil) -> Self {
-        self.baseline = Some(baseline);
+    pub fn and_baseline(mut self, baseline: Baseline) -> Self {
+        self.baseline = baseline;
         self
     }
 }
 
 impl Rule for Lax {
-    fn check(&self, site: &SiteSchema, _: &Schema, _: &Objective) -> Result<(), String> {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
         if site.law.reparameterization().is_none() {
             return Err(format!(
                 "a {} choice is no smooth function of its noise; use `relax`",
@@ -69,7 +70,11 @@ impl Rule for Lax {
             ));
         }
         check_net(Some(&*self.net))?;
-        check_baseline(self.baseline.as_ref(), site)
+        self.baseline.check(site, schema, objective)
+    }
+
+    fn samples(&self) -> usize {
+        self.baseline.samples()
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
@@ -83,7 +88,7 @@ impl Rule for Lax {
             context: at.context(),
             relaxation: None,
         };
-        let (signal, of_baseline) = signal(at, self.baseline.as_ref());
+        let (signal, of_baseline) = self.baseline.signal(at, at.cost_to_go());
         let (c, slope) = control::differentiate(&*self.net, &latent, vec![latent.z.clone()]);
         let plain = column(signal) * score.clone();
         let pulled = moves.pull(params.clone(), noise.clone(), slope);
@@ -113,16 +118,14 @@ impl Rule for Lax {
     }
 
     fn observe(&mut self, at: &At<'_>) {
-        if let Some(baseline) = &mut self.baseline {
-            baseline.observe(at);
-        }
+        self.baseline.observe(at.cost_to_go());
     }
 
     fn owned(&self) -> Option<OwnedRule> {
         Some(OwnedRule::Control(ControlParameters {
             objective: None,
             net: Some(self.net.parameters()),
-            baseline: self.baseline.clone(),
+            baseline: self.baseline.owned(),
             watch: self.watch.clone(),
         }))
     }
@@ -134,15 +137,13 @@ impl Rule for Lax {
         if let Some(net) = parameters.net {
             self.net.set_parameters(net);
         }
-        self.baseline = parameters.baseline;
+        self.baseline.set_owned(parameters.baseline);
         self.watch = parameters.watch;
     }
 
     fn freeze(&mut self) {
         self.tuned = false;
-        if let Some(baseline) = &mut self.baseline {
-            baseline.freeze();
-        }
+        self.baseline.freeze();
     }
 
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {

@@ -1,6 +1,7 @@
 //! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
 
 pub mod a2c;
+pub mod baseline;
 mod branches;
 pub mod concrete;
 pub mod disarm;
@@ -67,7 +68,7 @@ pub trait Rule {
 
     /// Whether it treats every occurrence of its site alike and by itself, from what the choice and its
     /// [`cost_to_go`](At::cost_to_go) say, and draws no further noise: then it is asked once, about all occurrences as
-    /// rows of one choice, where they have the same shape and the run has one sample.
+    /// rows of one choice, where they have the same shape.
     fn stacks(&self) -> bool {
         false
     }

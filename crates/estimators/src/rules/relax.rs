@@ -8,7 +8,7 @@
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
-//! optional state-value baseline, trained on `(f - V)^2`. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! optional [`Baseline`]: a network over the context, trained on `(f - V)^2`, or the mean cost of the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
 //! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
 //! before the choice, since context and baseline are known then.
 //!
@@ -27,8 +27,8 @@
 use burn::tensor::Tensor;
 
 use super::{
-    At, Gradient, Rule, branches::Branches, expected_only, needs_relaxation, needs_replay,
-    nvil::Nvil, rebar,
+    At, Gradient, Rule, baseline::Baseline, branches::Branches, expected_only, needs_relaxation,
+    needs_replay, rebar,
 };
 use crate::{
     control::{self, Control, ControlVariate, Latent},
@@ -48,10 +48,12 @@ pub struct Relax {
     tuning: Tuning,
     objective: Option<RebarParameters>,
     net: Option<Box<dyn Control>>,
-    baseline: Option<Nvil>,
+    baseline: Baseline,
     watch: Watch,
     /// `g0 . k` and `k . k` of the choices of this batch.
     pending: Vec<(Tensor<1>, Tensor<1>)>,
+    /// What the baseline was asked about.
+    left: Vec<Tensor<1>>,
 }
 
 impl Relax {
@@ -80,9 +82,10 @@ impl Relax {
             tuning: Tuning::Logits,
             objective: None,
             net: None,
-            baseline: None,
+            baseline: Baseline::None,
             watch,
             pending: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -100,10 +103,10 @@ impl Relax {
         self
     }
 
-    /// Subtracts a learned baseline over the context of the site.
+    /// Subtracts a baseline.
     #[must_use]
-    pub fn and_baseline(mut self, baseline: Nvil) -> Self {
-        self.baseline = Some(baseline);
+    pub fn and_baseline(mut self, baseline: Baseline) -> Self {
+        self.baseline = baseline;
         self
     }
 
@@ -156,7 +159,11 @@ impl Rule for Relax {
             return Err("the site does not say what its parameters are an affine map of; set `tuning = \"logits\"`".into());
         }
         check_net(self.net.as_deref())?;
-        check_baseline(self.baseline.as_ref(), site)
+        self.baseline.check(site, schema, objective)
+    }
+
+    fn samples(&self) -> usize {
+        self.baseline.samples()
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
@@ -168,44 +175,50 @@ impl Rule for Relax {
             context: at.context(),
             relaxation: Some(relaxation),
         };
-        let (signal, of_baseline) = signal(at, self.baseline.as_ref());
-        let centred = signal.clone();
-        let mut reinforce = column(signal) * at.score();
-        let plain = reinforce.clone();
         let samples = at.samples() as f64;
         let relaxed = if self.coupled { 1.0 } else { 2.0 } * samples;
         let mut evaluations = 0.0;
 
+        let objective = self.objective.as_ref().map(|parameters| {
+            let relaxing = parameters.relaxing().inner();
+            let c = rebar::differentiate(at, branches.points(), &relaxing);
+            let (c, path) = branches.value_and_path(c);
+            evaluations += relaxed;
+            (parameters.eta(), c, at.mask(path))
+        });
+        let (score, f) = (at.score(), at.cost_to_go());
+        // A baseline of f alone would be too high by eta times the mean of c.
+        let left = match &objective {
+            Some((eta, c, _)) => f.clone() - eta.clone().inner() * c.clone(),
+            None => f.clone(),
+        };
+        let (signal, of_baseline) = self.baseline.signal(at, left.clone());
+        let mut logits = column(signal) * score.clone();
+        let plain = match &objective {
+            Some(_) => column(self.baseline.unlearned(at, f)) * score.clone(),
+            None => logits.clone(),
+        };
         if let Some(net) = &self.net {
             let c = control::differentiate(&**net, &latent, branches.points());
-            reinforce = reinforce + at.mask(branches.control_term(c));
+            logits = logits + at.mask(branches.control_term(c));
         }
-        let mut logits = reinforce.clone();
-        let mut scaled = None;
-        if let Some(parameters) = &self.objective {
-            let relaxing = parameters.relaxing().inner();
-            let points = branches.points();
-            let blocks = points.len();
-            let (mut c, slope) = rebar::differentiate(at, points, &relaxing);
-            if self.baseline.is_some() {
-                // f(relax(z / t)) - V(x) belongs to f(b) - V(x): without it the control term brings back what V took away.
-                c = c - (at.cost_to_go() - centred).repeat_dim(0, blocks);
-            }
-            let c = (c, slope);
-            let control = at.mask(branches.control_term(c));
-            let eta = scalar(parameters.eta());
-            logits = reinforce.clone() + eta.clone().inner() * control.clone();
-            evaluations += relaxed;
-            scaled = Some((eta, control));
-        }
+        // g = g0 + eta k.
+        let scaled = objective.map(|(eta, c, path)| {
+            let eta = scalar(eta);
+            let k = path.clone() - column(self.baseline.unlearned(at, c)) * score;
+            logits = logits.clone() + eta.clone().inner() * path;
+            let g0 = logits.clone() - eta.clone().inner() * k.clone();
+            (eta, g0, k)
+        });
 
         if self.tuned {
             self.watch.take_in(&plain, &logits);
-            if let Some((_, control)) = &scaled {
-                let metric = self.tuning.metric(at, control.clone());
+            if let Some((_, g0, k)) = &scaled {
+                let metric = self.tuning.metric(at, k.clone());
                 self.pending
-                    .push(rebar::affine(reinforce.clone(), control.clone(), metric));
+                    .push(rebar::affine(g0.clone(), k.clone(), metric));
             }
+            self.left.push(left);
         }
         let tuning = self.tuned.then(|| {
             let s = self.variance_surrogate(at, &branches, &latent, &logits);
@@ -213,7 +226,7 @@ impl Rule for Relax {
                 evaluations += samples + 2.0 * relaxed;
             }
             let g = match scaled {
-                Some((eta, control)) => reinforce + eta * control,
+                Some((eta, g0, k)) => g0 + eta * k,
                 None => logits.clone(),
             };
             let square = row_sum(g.clone() * self.tuning.metric(at, g)).mean();
@@ -235,14 +248,14 @@ impl Rule for Relax {
         self.objective.is_none() && self.coupled
     }
 
-    fn observe(&mut self, at: &At<'_>) {
+    fn observe(&mut self, _at: &At<'_>) {
         if let Some(parameters) = &mut self.objective {
             for (cross, square) in self.pending.drain(..) {
                 parameters.observe(cross, square);
             }
         }
-        if let Some(baseline) = &mut self.baseline {
-            baseline.observe(at);
+        for left in self.left.drain(..) {
+            self.baseline.observe(left);
         }
     }
 
@@ -250,7 +263,7 @@ impl Rule for Relax {
         Some(OwnedRule::Control(ControlParameters {
             objective: self.objective.clone(),
             net: self.net.as_ref().map(|net| net.parameters()),
-            baseline: self.baseline.clone(),
+            baseline: self.baseline.owned(),
             watch: self.watch.clone(),
         }))
     }
@@ -263,7 +276,7 @@ impl Rule for Relax {
         if let (Some(net), Some(parameters)) = (&mut self.net, parameters.net) {
             net.set_parameters(parameters);
         }
-        self.baseline = parameters.baseline;
+        self.baseline.set_owned(parameters.baseline);
         self.watch = parameters.watch;
     }
 
@@ -272,9 +285,7 @@ impl Rule for Relax {
         if let Some(parameters) = &mut self.objective {
             parameters.hold();
         }
-        if let Some(baseline) = &mut self.baseline {
-            baseline.freeze();
-        }
+        self.baseline.freeze();
     }
 
     fn scalars(&self) -> Vec<(&'static str, Tensor<1>)> {
@@ -294,14 +305,6 @@ impl Rule for Relax {
         let mut warnings = self.watch.warnings();
         warnings.extend(runaways(&self.scalars()));
         warnings
-    }
-}
-
-/// `f - V(x)`, and the squared error that trains `V`.
-pub(super) fn signal(at: &At<'_>, baseline: Option<&Nvil>) -> (Tensor<1>, Option<Tensor<1>>) {
-    match baseline {
-        None => (at.cost_to_go(), None),
-        Some(baseline) => baseline.signal(at),
     }
 }
 
@@ -354,15 +357,6 @@ pub(super) fn check_net(net: Option<&dyn Control>) -> Result<(), String> {
             "the slope of its control variate jumps (`ReLU`?), so the gradient that trains it would be biased; use `tanh`, `softplus` or the built-in network"
                 .into(),
         ),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn check_baseline(baseline: Option<&Nvil>, site: &SiteSchema) -> Result<(), String> {
-    match (baseline, site.context) {
-        (Some(_), None) => {
-            Err("the site gives no context to its baseline; set `baseline = false`".into())
-        }
         _ => Ok(()),
     }
 }

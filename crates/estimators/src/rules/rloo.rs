@@ -46,4 +46,8 @@ impl Rule for Rloo {
         let advantage = advantage(by_sample(at.cost_to_go(), at.samples()));
         Some(Gradient::score(at, advantage.flatten(0, 1)))
     }
+
+    fn stacks(&self) -> bool {
+        true
+    }
 }

@@ -6,7 +6,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use unbiased_estimators::{Estimator, EstimatorConfig, Noise, Objective};
+use unbiased_estimators::{
+    Estimator, EstimatorConfig, Noise, Objective, rules::baseline::BaselineName,
+};
 
 use crate::{
     estimate::{EXPECTED, build_as, check, estimate, example},
@@ -128,11 +130,25 @@ fn relax_is_unbiased_on_all_nine() {
         for name in ["relax", "relax-two-branch"] {
             let config = EstimatorConfig {
                 hidden: 3,
-                baseline: true,
+                baseline: BaselineName::Learned,
                 ..EstimatorConfig::named(name)
             };
             is_unbiased(&config, &*model, ROWS);
         }
+    }
+}
+
+/// The mean of the other samples as baseline; loops are asked about as a stack of several copies.
+#[test]
+fn control_variates_are_unbiased_beside_the_mean_of_other_samples() {
+    for model in relaxable() {
+        let config = EstimatorConfig {
+            hidden: 3,
+            samples: 3,
+            baseline: BaselineName::LeaveOneOut,
+            ..EstimatorConfig::named("relax")
+        };
+        is_unbiased(&config, &*model, ROWS / 2);
     }
 }
 

@@ -3,7 +3,13 @@
 use burn::tensor::Tensor;
 use unbiased_estimators::{
     ControlNet, Noise, Objective, OwnedRule, Schema, SiteSchema, Sited, Watch,
-    rules::{At, Gradient, Rule, lax::Lax, nvil::Nvil, relax::Relax},
+    rules::{
+        At, Gradient, Rule,
+        baseline::{Baseline, BaselineName},
+        lax::Lax,
+        nvil::Nvil,
+        relax::Relax,
+    },
 };
 
 use crate::{
@@ -41,6 +47,10 @@ impl Rule for OneByOne {
         })
     }
 
+    fn samples(&self) -> usize {
+        self.rule.samples()
+    }
+
     fn owned(&self) -> Option<OwnedRule> {
         self.rule.owned()
     }
@@ -50,29 +60,27 @@ impl Rule for OneByOne {
     }
 }
 
-fn rule(site: &SiteSchema, baseline: bool) -> Box<dyn Rule> {
+fn rule(site: &SiteSchema, baseline: BaselineName) -> Box<dyn Rule> {
     let device = device();
     let context = site.context.unwrap_or(0);
     let inputs = [site.law.width(site.params), context];
     let net = ControlNet::new(inputs, [2, 3], 0.6, &device);
     let watch = Watch::new(&device);
-    let nvil = (baseline && context > 0).then(|| Nvil::new(context, 3, 0.9, &device));
+    let baseline = match baseline {
+        BaselineName::Learned if context > 0 => {
+            Baseline::Learned(Box::new(Nvil::new(context, 3, 0.9, &device)))
+        }
+        BaselineName::LeaveOneOut => Baseline::LeaveOneOut(3),
+        BaselineName::None | BaselineName::Learned => Baseline::None,
+    };
     if site.law.is_pathwise() {
-        let lax = Lax::with(net, watch);
-        return Box::new(match nvil {
-            Some(nvil) => lax.and_baseline(nvil),
-            None => lax,
-        });
+        return Box::new(Lax::with(net, watch).and_baseline(baseline));
     }
-    let relax = Relax::with(net, true, watch);
-    Box::new(match nvil {
-        Some(nvil) => relax.and_baseline(nvil),
-        None => relax,
-    })
+    Box::new(Relax::with(net, true, watch).and_baseline(baseline))
 }
 
 /// Gradients of every row and of the tuning in what is owned, and all logit gradients.
-fn outcome(model: &dyn Model, baseline: bool, wrap: Option<bool>) -> [Vec<f64>; 3] {
+fn outcome(model: &dyn Model, baseline: BaselineName, wrap: Option<bool>) -> [Vec<f64>; 3] {
     let schema = schema(model);
     let sites = schema.names().into_iter().map(|name| {
         let site = schema.sites.iter().find(|site| &*site.key.name == name);
@@ -110,7 +118,11 @@ fn outcome(model: &dyn Model, baseline: bool, wrap: Option<bool>) -> [Vec<f64>; 
 fn a_stack_of_choices_gives_what_they_give_one_by_one() {
     let window = Window { bonus: 0.1 };
     for model in [&window as &dyn Model, &Alignment, &Air] {
-        for baseline in [false, true] {
+        for baseline in [
+            BaselineName::None,
+            BaselineName::Learned,
+            BaselineName::LeaveOneOut,
+        ] {
             let stacked = outcome(model, baseline, None);
             let single = outcome(model, baseline, Some(false));
             let off = outcome(model, baseline, Some(true));
