@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
-use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
+use unbiased_estimators::{
+    Draw, EstimatorConfig, Key, Noise, Objective, Schema, Weighing, execute,
+};
 use unbiased_models::sbn::{Latent, Prior, Sbn, SbnConfig, SbnProgram, Stack, Task};
 
 /// Flex in f64; the first use in this process sets it.
@@ -262,6 +264,28 @@ fn samples_are_probabilities_and_follow_the_noise() {
     assert_eq!(sample(1), sample(1));
     assert_ne!(sample(1), sample(2));
     assert!(sample(1).len() == 30 && sample(1).iter().all(|p| (0.0..=1.0).contains(p)));
+}
+
+/// What a site states is what the last map of its net is applied to, with every estimator and in every copy.
+#[test]
+fn parameters_are_affine_in_the_features() {
+    for hidden in [vec![], vec![4]] {
+        let config = SbnConfig {
+            hidden,
+            ..config(Latent::Bernoulli, &[3, 2])
+        };
+        let net = network(&config);
+        let program = SbnProgram::new(&net, image());
+        let draw = |_: usize, _: &Key| Draw::Hard;
+        let noise = Noise::new(1, 0);
+        let trace = execute(&program, 2, 2, Weighing::Analytic, &draw, &noise);
+        for (site, stack) in trace.sites.into_iter().zip(&net.upwards) {
+            let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
+            let features = site.features.expect("features");
+            let params = stack.output(features.autodiff());
+            assert_eq!(of(params), of(site.params));
+        }
+    }
 }
 
 /// Biases and prior start at zero, weights have the variance that was asked for: of 30,000 draws with a standard error of

@@ -68,13 +68,11 @@ impl Baseline {
         }
     }
 
-    /// `f` minus a baseline that needs no learning: a linear function of `f`.
+    /// `f` minus a baseline that needs no learning: a linear and symmetric function of `f`.
     pub(super) fn unlearned(&self, at: &At<'_>, f: Tensor<1>) -> Tensor<1> {
         match self {
             Self::None | Self::Learned(_) => f,
-            Self::LeaveOneOut(_) => {
-                rloo::advantage(by_sample(f, at.samples())).flatten(0, 1)
-            }
+            Self::LeaveOneOut(_) => rloo::advantage(by_sample(f, at.samples())).flatten(0, 1),
         }
     }
 

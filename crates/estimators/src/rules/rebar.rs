@@ -51,33 +51,26 @@ pub enum EtaRule {
     Running,
 }
 
-/// Whose squared length is minimised. The last two need the [features](crate::Site::features) `h` that the parameters
-/// of the choice are an affine map of.
+/// Whose squared length is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tuning {
     /// That of the gradient of each row at the parameters of the choice: `||g||^2`.
     #[default]
     Logits,
-    /// That of the gradient of each row in this map: `(||h||^2 + 1) ||g||^2`.
+    /// That of the gradient of each row in the affine map that gives them from the [features](crate::Site::features) `h`:
+    /// `(||h||^2 + 1) ||g||^2`. Products of two rows have a mean that does not depend on what is tuned, and are left out.
     Parameters,
-    /// That of the gradient of the mean of all rows in this map, `sum_ij (h_i . h_j + 1) g_i . g_j / rows`, as in the code
-    /// of Tucker et al. The products of two rows have a mean that does not depend on what is tuned: they are noise, and
-    /// tuning is slower by them.
-    Batch,
 }
 
 impl Tuning {
     /// `M g`, where `g . M g` is the squared length; `g` covers the rows of `at`.
     pub(super) fn metric(self, at: &At<'_>, g: Tensor<2>) -> Tensor<2> {
-        let features = || at.features().expect("checked: the site has features");
         match self {
             Self::Logits => g,
-            Self::Parameters => g * column(row_sum(features().square()) + 1.0),
-            Self::Batch => {
-                let h = features();
-                let rows = h.dims()[0] as f64;
-                (h.clone().matmul(h.transpose()) + 1.0).matmul(g) / rows
+            Self::Parameters => {
+                let h = at.features().expect("checked: the site has features");
+                g * column(row_sum(h.square()) + 1.0)
             }
         }
     }

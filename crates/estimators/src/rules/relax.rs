@@ -121,7 +121,9 @@ impl Relax {
         let (weight, slopes) = branches.variance_slopes(&self.tuning.metric(at, g.clone()));
         let scale = 2.0 / at.rows() as f64;
         let of_objective = self.objective.as_ref().map(|parameters| {
-            let s = rebar::contract(at, weight.clone(), &slopes, &parameters.relaxing());
+            // The baseline subtracts the relaxed objective of other samples, too, and is its own transpose.
+            let weight = self.baseline.unlearned(at, weight.clone());
+            let s = rebar::contract(at, weight, &slopes, &parameters.relaxing());
             s * scale * parameters.eta().inner()
         });
         let of_net = self
@@ -155,7 +157,7 @@ impl Rule for Relax {
                 }
             ));
         }
-        if self.tuning != Tuning::Logits && !site.has_features {
+        if self.tuning == Tuning::Parameters && !site.has_features {
             return Err("the site does not say what its parameters are an affine map of; set `tuning = \"logits\"`".into());
         }
         check_net(self.net.as_deref())?;
