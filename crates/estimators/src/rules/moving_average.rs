@@ -7,7 +7,7 @@
 //! | yes      | not needed       | 1          | one average      |
 //!
 //! The average is the one from before the batch, so that it does not depend on the sample it corrects. It starts empty
-//! (weight 0) rather than at zero, as in Adam. Source of the decay 0.9: Tucker et al., "REBAR", 2017.
+//! (weight 0) rather than at zero, as in Adam. In a loop it takes in one number per batch, the mean over all choices. Source of the decay 0.9: Tucker et al., "REBAR", 2017.
 
 use super::{At, Gradient, Rule};
 use crate::{
@@ -30,6 +30,10 @@ impl Rule for MovingAverage {
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
         Some(Gradient::score(at, at.cost_to_go() - self.average.value()))
+    }
+
+    fn stacks(&self) -> bool {
+        true
     }
 
     fn observe(&mut self, at: &At<'_>) {

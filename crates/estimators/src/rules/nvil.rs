@@ -116,6 +116,10 @@ impl Rule for Nvil {
         Some(Gradient { tuning, ..gradient })
     }
 
+    fn stacks(&self) -> bool {
+        true
+    }
+
     fn observe(&mut self, at: &At<'_>) {
         self.average.update(at.cost_to_go());
     }

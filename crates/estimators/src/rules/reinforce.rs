@@ -29,4 +29,8 @@ impl Rule for Reinforce {
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
         Some(Gradient::score(at, at.cost_to_go()))
     }
+
+    fn stacks(&self) -> bool {
+        true
+    }
 }
