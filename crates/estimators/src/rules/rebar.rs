@@ -6,6 +6,9 @@
 //! `c(z) = f(relax(z / t))`, everything after the choice relaxed too, and
 //! `g = (f(b) - eta c(z~)) d ln p(b; a)/da + eta dc(z)/da - eta dc(z~)/da`, `z~ ~ p(z | b; a)`
 //!
+//! With [`RelaxationKind::Muprop`] it is `relax(z / t + a t / (t + 1))` instead. The `a` in it is held constant: its
+//! derivative at `z` and at `z~` has the same mean, and is the same where both are one point.
+//!
 //! Coupled, the noise of `z~` is the one that gives `z~ = z`, so one evaluation of `c` serves all three terms; `z~` still
 //! has its own Jacobian. Both forms are unbiased for every `eta` and `t`.
 //!
@@ -18,11 +21,11 @@
 //! `-E[g0 . k] / E[k . k]`: with [`EtaRule::Running`] it is that of running means over the batches before. For `t`: with `g` held
 //! constant, `d E||g||^2 = d E[S]`, `S = 2 eta (-(g . s) c(z~) + D_w c(z) - D_w~ c(z~))`, `w = (dz/da) g`, `w~ = (dz~/da) g`; the
 //! directional derivatives are central differences in `z` on common noise, so that one reverse pass suffices (3 or 5
-//! more relaxed evaluations).
+//! more relaxed evaluations). [`Tuning`] says where the square is taken.
 //!
 //! Shapes: as the site. Numerics: step of the differences 1e-2 sqrt(width) / |w| in f32, 1e-4 in f64; `ln t` is held in
-//! [-4, 4]. Difference from the paper: relaxation `relax(z / t)` as in Grathwohl et al., 2018, not the one that tends to
-//! the mean; one `eta` per site. The rule is [`Relax`](super::relax::Relax) with this control variate alone.
+//! [-4, 4]. Differences from the paper: one `eta` and one `t` per site; the relaxation is that of Grathwohl et al., 2018, unless
+//! asked for the paper's; the baseline is trained on its squared error (see [`Relax`](super::relax::Relax)). The rule is [`Relax`](super::relax::Relax) with this control variate alone.
 
 use burn::{
     module::{Module, Param},

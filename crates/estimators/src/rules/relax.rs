@@ -4,11 +4,11 @@
 //! Black-Box Gradient Estimation", 2018, eq. 8 and 9 and algorithm 2.
 //!
 //! `g = (f(b) - V(x) - c(z~)) d ln p(b; a)/da + dc(z)/da - dc(z~)/da`, `z~ ~ p(z | b; a)`, and
-//! `c(z) = eta (f(relax(z / t)) - V(x)) + r(z, x)`
+//! `c(z) = eta f(relax(z / t)) + r(z, x)`
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
-//! optional [`Baseline`]: a network over the context, trained on `(f - V)^2`, or the mean cost of the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! optional [`Baseline`]: a network over the context, trained on `(f - eta c - V)^2` with the relaxed objective as `c`, or the mean of `f - eta c` over the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
 //! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
 //! before the choice, since context and baseline are known then.
 //!
@@ -22,7 +22,7 @@
 //!
 //! Shapes: as the site. Coupled and two-branch forms as in [`rebar`]. Differences from the paper: `tanh` for `ReLU`, with
 //! which the gradient of the variance is biased (see [`ControlVariate`]); the squared norm is that at the logits of each row,
-//! not of the parameters.
+//! or with [`Tuning::Parameters`] of the map that gives them, not that of all parameters.
 
 use burn::tensor::Tensor;
 
