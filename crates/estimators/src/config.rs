@@ -10,6 +10,7 @@ use crate::{
     error::EstimatorError,
     estimator::{Estimator, Objective},
     exact::Exact,
+    law::RelaxationKind,
     owned::RunningMean,
     rules::{
         Rule,
@@ -22,7 +23,7 @@ use crate::{
         moving_average::MovingAverage,
         nvil::Nvil,
         pathwise::Pathwise,
-        rebar::{EtaRule, RebarParameters},
+        rebar::{EtaRule, RebarParameters, Tuning},
         reinforce::Reinforce,
         relax::Relax,
         rloo::Rloo,
@@ -135,6 +136,10 @@ pub struct EstimatorConfig {
     pub eta: f64,
     /// How that scale is found: `rebar`.
     pub eta_rule: EtaRule,
+    /// Where the squared gradient is taken that control variates minimise: `rebar`, `relax`.
+    pub tuning: Tuning,
+    /// Which relaxed values the objective is taken at: `rebar`.
+    pub relaxation: RelaxationKind,
     /// Whether divergences are sampled log-ratios, also where a closed form exists.
     pub sampled_divergence: bool,
 }
@@ -154,6 +159,8 @@ impl Default for EstimatorConfig {
             prior_temperature: 0.5,
             eta: 1.0,
             eta_rule: EtaRule::Gradient,
+            tuning: Tuning::Logits,
+            relaxation: RelaxationKind::Concrete,
             sampled_divergence: false,
         }
     }
@@ -310,7 +317,10 @@ impl EstimatorConfig {
     fn rule(&self, name: &str, site: &SiteSchema, device: &Device) -> Option<Box<dyn Rule>> {
         let temperature = self.temperature.unwrap_or(0.5);
         let watch = || Watch::new(device);
-        let objective = || RebarParameters::new(self.eta, temperature, self.eta_rule, device);
+        let objective = || {
+            RebarParameters::new(self.eta, temperature, self.eta_rule, device)
+                .relaxed_as(self.relaxation)
+        };
         let nvil = || Nvil::new(site.context.unwrap_or(1), self.hidden, self.decay, device);
         let net = || {
             let inputs = [site.law.width(site.params), site.context.unwrap_or(0)];
@@ -321,7 +331,7 @@ impl EstimatorConfig {
             BaselineName::Learned => Baseline::Learned(Box::new(nvil())),
             BaselineName::LeaveOneOut => Baseline::LeaveOneOut(self.samples),
         };
-        let relax = |rule: Relax| Box::new(rule.and_baseline(baseline()));
+        let relax = |rule: Relax| Box::new(rule.and_baseline(baseline()).tuned_in(self.tuning));
         Some(match name {
             "reinforce" => Box::new(Reinforce),
             "moving-average" => Box::new(MovingAverage {

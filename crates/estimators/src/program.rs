@@ -101,6 +101,7 @@ pub struct Site {
     params: Tensor<2>,
     prior: Option<Tensor<2>>,
     context: Option<Tensor<2>>,
+    features: Option<Tensor<2>>,
     mask: Option<Mask>,
 }
 
@@ -118,6 +119,7 @@ impl Site {
             params,
             prior: None,
             context: None,
+            features: None,
             mask: None,
         }
     }
@@ -135,6 +137,14 @@ impl Site {
     #[must_use]
     pub fn context(mut self, context: Tensor<2>) -> Self {
         self.context = Some(context.inner());
+        self
+    }
+
+    /// What the parameters of this site are an affine map of (with a bias), `[rows, features]`; it is detached. Tells an
+    /// estimator how long a gradient at the parameters of the site is as one of the parameters of that map.
+    #[must_use]
+    pub fn features(mut self, features: Tensor<2>) -> Self {
+        self.features = Some(features.inner());
         self
     }
 
@@ -284,6 +294,7 @@ impl<'a> Run<'a> {
             params,
             prior,
             context,
+            features,
             mask,
         } = site;
         let rows = self.copies * self.batch;
@@ -326,6 +337,7 @@ impl<'a> Run<'a> {
             relaxed: drawn.relaxed,
             active,
             context,
+            features,
         });
         if let Some(prior) = prior {
             self.weigh(index, prior, true);

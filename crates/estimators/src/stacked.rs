@@ -82,6 +82,7 @@ fn stacked_site(trace: &Trace, indices: &[usize]) -> Option<SiteRecord> {
             site.params.dims(),
             site.noise.as_ref().map(Tensor::dims),
             site.context.as_ref().map(Tensor::dims),
+            site.features.as_ref().map(Tensor::dims),
         )
     };
     let kind_of_first = kind(first);
@@ -111,5 +112,6 @@ fn stacked_site(trace: &Trace, indices: &[usize]) -> Option<SiteRecord> {
         relaxed: None,
         active,
         context: some(&|site| site.context.clone()),
+        features: some(&|site| site.features.clone()),
     })
 }

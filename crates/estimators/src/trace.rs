@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
-    law::Law,
+    law::{Law, Relaxing},
     noise::Noise,
     program::{Abilities, Key, Mark, Program, Run},
 };
@@ -37,10 +37,10 @@ pub enum Draw {
         /// Temperature of the prior, `[1]`.
         prior: Tensor<1>,
     },
-    /// Relaxed at this temperature `[1]`; log-probabilities extend linearly.
-    Extended(Tensor<1>),
-    /// The relaxed value of this latent `[rows, width]` at this temperature `[1]`.
-    Latent(Tensor<2>, Tensor<1>),
+    /// Relaxed; log-probabilities extend linearly.
+    Extended(Relaxing),
+    /// The relaxed value of this latent `[rows, width]`.
+    Latent(Tensor<2>, Relaxing),
 }
 
 /// A choice before masking.
@@ -144,20 +144,20 @@ impl Draw {
                     exact: false,
                 }
             }
-            Self::Extended(temperature) => {
+            Self::Extended(relaxing) => {
                 let noise = noise();
                 let latent = relaxation().latent(params.clone(), noise.clone());
                 Drawn {
                     hard: relaxation().harden(latent.clone().inner()),
-                    value: relaxation().relax(latent, temperature),
+                    value: relaxing.relax(relaxation(), params, latent),
                     noise: Some(noise),
                     relaxed: None,
                     exact: false,
                 }
             }
-            Self::Latent(latent, temperature) => Drawn {
+            Self::Latent(latent, relaxing) => Drawn {
                 hard: relaxation().harden(latent.clone().inner()),
-                value: relaxation().relax(latent, temperature),
+                value: relaxing.relax(relaxation(), params, latent),
                 noise: None,
                 relaxed: None,
                 exact: false,
@@ -195,6 +195,8 @@ pub struct SiteRecord {
     pub active: Option<Tensor<2>>,
     /// What a baseline may see, `[rows, features]`.
     pub context: Option<Tensor<2>>,
+    /// What the parameters are an affine map of, `[rows, features]`.
+    pub features: Option<Tensor<2>>,
 }
 
 /// What a reported number is part of.
@@ -366,6 +368,8 @@ pub struct SiteSchema {
     pub params: usize,
     /// Features of the context, if there is one.
     pub context: Option<usize>,
+    /// Whether it says what its parameters are an affine map of.
+    pub has_features: bool,
 }
 
 /// The sites of a program, from a dry run.
@@ -405,6 +409,7 @@ impl Schema {
                 .map(|site| SiteSchema {
                     params: site.params.dims()[1],
                     context: site.context.map(|context| context.dims()[1]),
+                    has_features: site.features.is_some(),
                     key: site.key,
                     law: site.law,
                 })

@@ -304,7 +304,7 @@ fn jump(net: &Ntm, name: &str, occurrence: usize, by: f64, hardened: bool) -> f6
         let temperature = Tensor::from_data([0.7], &device());
         let draw = |_: usize, key: &Key| {
             if *key != Key::new(name, occurrence) {
-                return Draw::Extended(temperature.clone());
+                return Draw::Extended(temperature.clone().into());
             }
             let row =
                 |x: Vec<f64>| Tensor::<2>::from_data(TensorData::new(x, [1, classes]), &device());
@@ -315,7 +315,7 @@ fn jump(net: &Ntm, name: &str, occurrence: usize, by: f64, hardened: bool) -> f6
                 hard[classes - 1] = 1.0 - first;
                 return Draw::Given(row(hard));
             }
-            Draw::Latent(row(latent.clone()), temperature.clone())
+            Draw::Latent(row(latent.clone()), temperature.clone().into())
         };
         let trace = execute(&program, 1, 1, Weighing::Analytic, &draw, &Noise::new(2, 2));
         numbers(trace.cost())[0]
@@ -354,7 +354,8 @@ fn relaxed_runs_become_hard_ones() {
             numbers(execute(&program, 3, 3, Weighing::Analytic, draw, &noise).cost())
         };
         let exact = cost(&|_, _| Draw::Hard);
-        let relaxed = |t: f64| cost(&move |_, _| Draw::Extended(Tensor::from_data([t], &device())));
+        let relaxed =
+            |t: f64| cost(&move |_, _| Draw::Extended(Tensor::from_data([t], &device()).into()));
         compare("cold", &relaxed(1e-4), &exact, 1e-6).expect("the hard run");
         must_fail("warm", compare("", &relaxed(1.0), &exact, 1e-6));
     }

@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
-use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
-use unbiased_models::sbn::{Latent, Sbn, SbnConfig, SbnProgram, Stack, Task};
+use unbiased_estimators::{
+    Draw, EstimatorConfig, Key, Noise, Objective, Schema, Weighing, execute,
+};
+use unbiased_models::sbn::{Latent, Prior, Sbn, SbnConfig, SbnProgram, Stack, Task};
 
 /// Flex in f64; the first use in this process sets it.
 fn device() -> Device {
@@ -264,10 +266,74 @@ fn samples_are_probabilities_and_follow_the_noise() {
     assert!(sample(1).len() == 30 && sample(1).iter().all(|p| (0.0..=1.0).contains(p)));
 }
 
+/// What a site states is what the last map of its net is applied to, with every estimator and in every copy.
+#[test]
+fn parameters_are_affine_in_the_features() {
+    for hidden in [vec![], vec![4]] {
+        let config = SbnConfig {
+            hidden,
+            ..config(Latent::Bernoulli, &[3, 2])
+        };
+        let net = network(&config);
+        let program = SbnProgram::new(&net, image());
+        let draw = |_: usize, _: &Key| Draw::Hard;
+        let noise = Noise::new(1, 0);
+        let trace = execute(&program, 2, 2, Weighing::Analytic, &draw, &noise);
+        for (site, stack) in trace.sites.into_iter().zip(&net.upwards) {
+            let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
+            let features = site.features.expect("features");
+            let params = stack.output(features.autodiff());
+            assert_eq!(of(params), of(site.params));
+        }
+    }
+}
+
+/// Biases and prior start at zero, weights have the variance that was asked for: of 30,000 draws with a standard error of
+/// `sqrt(0.8 / 30,000)` of it, 0.005.
+#[test]
+fn initial_values_have_their_law() {
+    let mean = [0.3_f32; 200];
+    for (asked, fixed) in [(1.0 / 3.0, false), (2.0, true)] {
+        let config = SbnConfig {
+            weight_variance: asked,
+            prior: if fixed { Prior::Fixed } else { Prior::Learned },
+            ..config(Latent::Bernoulli, &[150])
+        };
+        let net = Sbn::new(&config, &mean, 5, &device());
+        let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
+        assert!(of(net.prior.val()).iter().all(|&a| a == 0.0));
+        struct Weights(Vec<Vec<f64>>);
+        impl ModuleVisitor for Weights {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let shape = param.val().dims();
+                let inputs = shape[0] as f64;
+                if D == 2 && inputs > 1.0 {
+                    let values = param.val().into_data().try_to_vec::<f64>().expect("f64");
+                    self.0.push(values.iter().map(|w| w * w * inputs).collect());
+                }
+            }
+        }
+        let mut weights = Weights(Vec::new());
+        net.visit(&mut weights);
+        assert_eq!(weights.0.len(), 2);
+        for squares in weights.0 {
+            let variance = squares.iter().sum::<f64>() / squares.len() as f64;
+            assert!((variance / asked - 1.0).abs() < 0.025, "{variance}");
+        }
+    }
+}
+
 #[test]
 fn settings_out_of_range_are_named() {
     for (bad, key) in [
         (config(Latent::Bernoulli, &[]), "layers"),
+        (
+            SbnConfig {
+                weight_variance: -1.0,
+                ..SbnConfig::default()
+            },
+            "weight_variance",
+        ),
         (config(Latent::Bernoulli, &[3, 0]), "layers"),
         (
             SbnConfig {

@@ -10,6 +10,7 @@ mod gaussian;
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
@@ -93,6 +94,12 @@ pub trait Relaxation {
     /// `H(z)`.
     fn harden(&self, latent: Tensor<2>) -> Tensor<2>;
 
+    /// Where `z` lies without noise.
+    fn location(&self, params: Tensor<2>) -> Tensor<2> {
+        let none = params.zeros_like();
+        self.latent(params, none)
+    }
+
     /// The relaxed value of `z` at `temperature` `[1]`; tends to `H(z)` as the temperature falls.
     fn relax(&self, latent: Tensor<2>, temperature: Tensor<1>) -> Tensor<2>;
 
@@ -147,6 +154,68 @@ pub trait Relaxation {
 
     /// The coordinates `y` of [`log_density`](Relaxation::log_density) of the relaxed value of `latent`.
     fn coordinates(&self, latent: Tensor<2>, temperature: Tensor<1>) -> Tensor<2>;
+}
+
+/// Which relaxed value stands for a latent `z` of location `a` (the logits) at temperature `t`. Both tend to the choice as
+/// `t` falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelaxationKind {
+    /// `relax(z / t)`; tends to equal probabilities as `t` grows.
+    #[default]
+    Concrete,
+    /// `relax(z / t + a t / (t + 1))`; tends to the mean as `t` grows, as in `MuProp` (Tucker et al., "REBAR", 2017, section
+    /// 3.4).
+    Muprop,
+}
+
+/// How latents are relaxed in a run.
+#[derive(Debug, Clone)]
+pub struct Relaxing {
+    /// `t`, `[1]`.
+    pub temperature: Tensor<1>,
+    /// The relaxed value at this temperature.
+    pub kind: RelaxationKind,
+}
+
+impl Relaxing {
+    /// The relaxed value of `latent` under a law with `params`, `[rows, width]`.
+    #[must_use]
+    pub fn relax(
+        &self,
+        relaxation: &dyn Relaxation,
+        params: &Tensor<2>,
+        latent: Tensor<2>,
+    ) -> Tensor<2> {
+        let t = self.temperature.clone();
+        let latent = match self.kind {
+            RelaxationKind::Concrete => latent,
+            RelaxationKind::Muprop => {
+                let shift = t.clone().square() / (t.clone() + 1.0);
+                latent + relaxation.location(params.clone()) * scalar(shift)
+            }
+        };
+        relaxation.relax(latent, t)
+    }
+
+    /// The same without gradient in the temperature.
+    #[must_use]
+    pub fn inner(self) -> Self {
+        Self {
+            temperature: self.temperature.inner(),
+            ..self
+        }
+    }
+}
+
+impl From<Tensor<1>> for Relaxing {
+    /// Concrete at this temperature.
+    fn from(temperature: Tensor<1>) -> Self {
+        Self {
+            temperature,
+            kind: RelaxationKind::Concrete,
+        }
+    }
 }
 
 /// A law with an opposite sample, coupled entry by entry.

@@ -60,25 +60,26 @@ impl Baseline {
         }
     }
 
-    pub(super) fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
-    /// The cost minus the baseline, and what trains the baseline.
-    pub(super) fn signal(&self, at: &At<'_>) -> (Tensor<1>, Option<Tensor<1>>) {
+    /// `f`, the cost or what a control variate leaves of it, minus its baseline, and what trains the baseline.
+    pub(super) fn signal(&self, at: &At<'_>, f: Tensor<1>) -> (Tensor<1>, Option<Tensor<1>>) {
         match self {
-            Self::None => (at.cost_to_go(), None),
-            Self::Learned(nvil) => nvil.signal(at),
-            Self::LeaveOneOut(_) => {
-                let costs = by_sample(at.cost_to_go(), at.samples());
-                (rloo::advantage(costs).flatten(0, 1), None)
-            }
+            Self::Learned(nvil) => nvil.signal(at, f),
+            Self::None | Self::LeaveOneOut(_) => (self.unlearned(at, f), None),
         }
     }
 
-    pub(super) fn observe(&mut self, at: &At<'_>) {
+    /// `f` minus a baseline that needs no learning: a linear and symmetric function of `f`.
+    pub(super) fn unlearned(&self, at: &At<'_>, f: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::None | Self::Learned(_) => f,
+            Self::LeaveOneOut(_) => rloo::advantage(by_sample(f, at.samples())).flatten(0, 1),
+        }
+    }
+
+    /// Takes in what [`signal`](Baseline::signal) was asked about.
+    pub(super) fn observe(&mut self, f: Tensor<1>) {
         if let Self::Learned(nvil) = self {
-            nvil.observe(at);
+            nvil.average.update(f);
         }
     }
 

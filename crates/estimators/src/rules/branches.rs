@@ -66,7 +66,16 @@ impl<'a> Branches<'a> {
     }
 
     /// `-c(z~) s + dc(z)/da - dc(z~)/da` from `c` and `dc/dz` at the [`points`](Branches::points).
-    pub(super) fn control_term(&self, (c, slope): (Tensor<1>, Tensor<2>)) -> Tensor<2> {
+    pub(super) fn control_term(&self, at_points: (Tensor<1>, Tensor<2>)) -> Tensor<2> {
+        let (c, path) = self.value_and_path(at_points);
+        path - column(c) * self.score.clone()
+    }
+
+    /// `c(z~)`, and `dc(z)/da - dc(z~)/da`.
+    pub(super) fn value_and_path(
+        &self,
+        (c, slope): (Tensor<1>, Tensor<2>),
+    ) -> (Tensor<1>, Tensor<2>) {
         let rows = self.free.dims()[0];
         let (c, free_slope, conditional_slope) = if self.coupled {
             (c, slope.clone(), slope)
@@ -84,7 +93,7 @@ impl<'a> Branches<'a> {
             self.conditional.clone(),
             conditional_slope,
         );
-        free - conditional - column(c) * self.score.clone()
+        (c, free - conditional)
     }
 
     /// With `g` held constant, `d E||g||^2 = 2 d E[weight c(z~) + sum of signed slopes of c]`: the weight `-(g . s)` of

@@ -88,7 +88,7 @@ impl Rule for Lax {
             context: at.context(),
             relaxation: None,
         };
-        let (signal, of_baseline) = self.baseline.signal(at);
+        let (signal, of_baseline) = self.baseline.signal(at, at.cost_to_go());
         let (c, slope) = control::differentiate(&*self.net, &latent, vec![latent.z.clone()]);
         let plain = column(signal) * score.clone();
         let pulled = moves.pull(params.clone(), noise.clone(), slope);
@@ -118,7 +118,7 @@ impl Rule for Lax {
     }
 
     fn observe(&mut self, at: &At<'_>) {
-        self.baseline.observe(at);
+        self.baseline.observe(at.cost_to_go());
     }
 
     fn owned(&self) -> Option<OwnedRule> {

@@ -231,6 +231,12 @@ impl At<'_> {
         Some(self.block(self.site().context.clone()?, 0))
     }
 
+    /// What the parameters are an affine map of.
+    #[must_use]
+    pub fn features(&self) -> Option<Tensor<2>> {
+        Some(self.block(self.site().features.clone()?, 0))
+    }
+
     /// `d ln p / d params` of the exact choice; zero in inactive rows.
     #[must_use]
     pub fn score(&self) -> Tensor<2> {

@@ -64,10 +64,10 @@ impl Nvil {
         }
     }
 
-    /// `f - C(x) - c`, and its mean square on the tape of `C` unless it has stopped learning.
-    pub(super) fn signal(&self, at: &At<'_>) -> (Tensor<1>, Option<Tensor<1>>) {
+    /// `f - C(x) - c`, and its mean square on the tape of `C` unless it has stopped learning; `f` in every row.
+    pub(super) fn signal(&self, at: &At<'_>, f: Tensor<1>) -> (Tensor<1>, Option<Tensor<1>>) {
         let context = at.context().expect("checked: the site has a context");
-        let centred = at.cost_to_go() - self.average.value();
+        let centred = f - self.average.value();
         let baseline = self.forward(context);
         let learns = !self.average.is_held();
         (
@@ -107,7 +107,7 @@ impl Rule for Nvil {
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
-        let (signal, tuning) = self.signal(at);
+        let (signal, tuning) = self.signal(at, at.cost_to_go());
         let gradient = Gradient::score(at, signal);
         if tuning.is_some() {
             let plain = Gradient::score(at, at.cost_to_go());

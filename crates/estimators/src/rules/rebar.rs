@@ -6,6 +6,9 @@
 //! `c(z) = f(relax(z / t))`, everything after the choice relaxed too, and
 //! `g = (f(b) - eta c(z~)) d ln p(b; a)/da + eta dc(z)/da - eta dc(z~)/da`, `z~ ~ p(z | b; a)`
 //!
+//! With [`RelaxationKind::Muprop`] it is `relax(z / t + a t / (t + 1))` instead. The `a` in it is held constant: its
+//! derivative at `z` and at `z~` has the same mean, and is the same where both are one point.
+//!
 //! Coupled, the noise of `z~` is the one that gives `z~ = z`, so one evaluation of `c` serves all three terms; `z~` still
 //! has its own Jacobian. Both forms are unbiased for every `eta` and `t`.
 //!
@@ -18,11 +21,11 @@
 //! `-E[g0 . k] / E[k . k]`: with [`EtaRule::Running`] it is that of running means over the batches before. For `t`: with `g` held
 //! constant, `d E||g||^2 = d E[S]`, `S = 2 eta (-(g . s) c(z~) + D_w c(z) - D_w~ c(z~))`, `w = (dz/da) g`, `w~ = (dz~/da) g`; the
 //! directional derivatives are central differences in `z` on common noise, so that one reverse pass suffices (3 or 5
-//! more relaxed evaluations).
+//! more relaxed evaluations). [`Tuning`] says where the square is taken.
 //!
 //! Shapes: as the site. Numerics: step of the differences 1e-2 sqrt(width) / |w| in f32, 1e-4 in f64; `ln t` is held in
-//! [-4, 4]. Difference from the paper: relaxation `relax(z / t)` as in Grathwohl et al., 2018, not the one that tends to
-//! the mean; one `eta` per site. The rule is [`Relax`](super::relax::Relax) with this control variate alone.
+//! [-4, 4]. Differences from the paper: one `eta` and one `t` per site; the relaxation is that of Grathwohl et al., 2018, unless
+//! asked for the paper's; the baseline is trained on its squared error (see [`Relax`](super::relax::Relax)). The rule is [`Relax`](super::relax::Relax) with this control variate alone.
 
 use burn::{
     module::{Module, Param},
@@ -33,9 +36,9 @@ use serde::{Deserialize, Serialize};
 use super::At;
 use crate::{
     control::difference_points,
-    law::row_sum,
+    law::{RelaxationKind, Relaxing, row_sum},
     owned::{RunningMean, scalar_parameter},
-    trace::{Draw, execute},
+    trace::{Draw, column, execute},
 };
 
 use super::branches::Slope;
@@ -51,6 +54,31 @@ pub enum EtaRule {
     Running,
 }
 
+/// Whose squared length is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuning {
+    /// That of the gradient of each row at the parameters of the choice: `||g||^2`.
+    #[default]
+    Logits,
+    /// That of the gradient of each row in the affine map that gives them from the [features](crate::Site::features) `h`:
+    /// `(||h||^2 + 1) ||g||^2`. Products of two rows have a mean that does not depend on what is tuned, and are left out.
+    Parameters,
+}
+
+impl Tuning {
+    /// `M g`, where `g . M g` is the squared length; `g` covers the rows of `at`.
+    pub(super) fn metric(self, at: &At<'_>, g: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Logits => g,
+            Self::Parameters => {
+                let h = at.features().expect("checked: the site has features");
+                g * column(row_sum(h.square()) + 1.0)
+            }
+        }
+    }
+}
+
 /// Scale and temperature of the relaxed objective.
 #[derive(Module, Debug)]
 pub struct RebarParameters {
@@ -58,6 +86,8 @@ pub struct RebarParameters {
     eta_logit: Param<Tensor<1>>,
     log_temperature: Param<Tensor<1>>,
     running: Option<RunningEta>,
+    #[module(skip)]
+    relaxation: RelaxationKind,
 }
 
 impl RebarParameters {
@@ -69,7 +99,15 @@ impl RebarParameters {
             eta_logit: parameter((eta / (2.0 - eta)).ln()),
             log_temperature: parameter(temperature.ln()),
             running: (rule == EtaRule::Running).then(|| RunningEta::new(device)),
+            relaxation: RelaxationKind::default(),
         }
+    }
+
+    /// Relaxes otherwise.
+    #[must_use]
+    pub fn relaxed_as(mut self, relaxation: RelaxationKind) -> Self {
+        self.relaxation = relaxation;
+        self
     }
 
     /// The scale, `[1]`; on the tape where the optimizer finds it.
@@ -82,6 +120,14 @@ impl RebarParameters {
 
     pub(super) fn temperature(&self) -> Tensor<1> {
         self.log_temperature.val().clamp(-4.0, 4.0).exp()
+    }
+
+    /// On the tape of the temperature.
+    pub(super) fn relaxing(&self) -> Relaxing {
+        Relaxing {
+            temperature: self.temperature(),
+            kind: self.relaxation,
+        }
     }
 
     /// Takes in `g0 . k` and `k . k` of a batch.
@@ -121,8 +167,8 @@ impl RunningEta {
     }
 }
 
-/// `c` at each of `points`, `[points * rows]`, everything after the choice relaxed at `temperature`.
-fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Tensor<1> {
+/// `c` at each of `points`, `[points * rows]`, everything after the choice relaxed, too.
+fn objective(at: &At<'_>, points: Vec<Tensor<2>>, relaxing: &Relaxing) -> Tensor<1> {
     let copies = points.len() * at.samples();
     let repeat = points.len();
     let points = Tensor::cat(points, 0);
@@ -131,9 +177,9 @@ fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Te
         if index < at.index {
             Draw::Given(at.block(site.value.clone(), 0).repeat_dim(0, repeat))
         } else if index == at.index {
-            Draw::Latent(points.clone(), temperature.clone())
+            Draw::Latent(points.clone(), relaxing.clone())
         } else if site.law.relaxation().is_some() {
-            Draw::Extended(temperature.clone())
+            Draw::Extended(relaxing.clone())
         } else {
             Draw::Pathwise
         }
@@ -155,7 +201,7 @@ fn objective(at: &At<'_>, points: Vec<Tensor<2>>, temperature: &Tensor<1>) -> Te
 pub(super) fn differentiate(
     at: &At<'_>,
     points: Vec<Tensor<2>>,
-    temperature: &Tensor<1>,
+    relaxing: &Relaxing,
 ) -> (Tensor<1>, Tensor<2>) {
     let leaf = Tensor::cat(points, 0).autodiff().require_grad();
     let blocks = leaf.dims()[0] / at.rows();
@@ -164,7 +210,7 @@ pub(super) fn differentiate(
     } else {
         leaf.clone().chunk(blocks, 0)
     };
-    let c = objective(at, points, temperature);
+    let c = objective(at, points, relaxing);
     if !c.is_tracked() {
         return (c.inner(), leaf.inner().zeros_like());
     }
@@ -179,14 +225,21 @@ pub(super) fn contract(
     at: &At<'_>,
     weight: Tensor<1>,
     slopes: &[Slope],
-    temperature: &Tensor<1>,
+    relaxing: &Relaxing,
 ) -> Tensor<1> {
     let (points, weights) = difference_points(weight, slopes);
-    let c = objective(at, points, temperature);
+    let c = objective(at, points, relaxing);
     (c * Tensor::cat(weights, 0)).sum()
 }
 
-/// `g0 . k` and `k . k`, `[1]` each, for the closed form of `eta`.
-pub(super) fn affine(g0: Tensor<2>, k: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
-    (row_sum(g0 * k.clone()).mean(), row_sum(k.square()).mean())
+/// `g0 . M k` and `k . M k`, `[1]` each, for the closed form of `eta`.
+pub(super) fn affine(
+    g0: Tensor<2>,
+    k: Tensor<2>,
+    metric_of_k: Tensor<2>,
+) -> (Tensor<1>, Tensor<1>) {
+    (
+        row_sum(g0 * metric_of_k.clone()).mean(),
+        row_sum(k * metric_of_k).mean(),
+    )
 }

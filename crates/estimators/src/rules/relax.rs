@@ -4,11 +4,11 @@
 //! Black-Box Gradient Estimation", 2018, eq. 8 and 9 and algorithm 2.
 //!
 //! `g = (f(b) - V(x) - c(z~)) d ln p(b; a)/da + dc(z)/da - dc(z~)/da`, `z~ ~ p(z | b; a)`, and
-//! `c(z) = eta (f(relax(z / t)) - V(x)) + r(z, x)`
+//! `c(z) = eta f(relax(z / t)) + r(z, x)`
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
-//! optional [`Baseline`]: a network over the context, trained on `(f - V)^2`, or the mean cost of the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! optional [`Baseline`]: a network over the context, trained on `(f - eta c - V)^2` with the relaxed objective as `c`, or the mean of `f - eta c` over the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
 //! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
 //! before the choice, since context and baseline are known then.
 //!
@@ -22,7 +22,7 @@
 //!
 //! Shapes: as the site. Coupled and two-branch forms as in [`rebar`]. Differences from the paper: `tanh` for `ReLU`, with
 //! which the gradient of the variance is biased (see [`ControlVariate`]); the squared norm is that at the logits of each row,
-//! not of the parameters.
+//! or with [`Tuning::Parameters`] of the map that gives them, not that of all parameters.
 
 use burn::tensor::Tensor;
 
@@ -35,7 +35,7 @@ use crate::{
     estimator::Objective,
     law::{row_sum, scalar},
     owned::{ControlParameters, OwnedRule},
-    rules::rebar::RebarParameters,
+    rules::rebar::{RebarParameters, Tuning},
     trace::{Schema, SiteSchema, column},
     watch::Watch,
 };
@@ -45,12 +45,15 @@ use crate::{
 pub struct Relax {
     coupled: bool,
     tuned: bool,
+    tuning: Tuning,
     objective: Option<RebarParameters>,
     net: Option<Box<dyn Control>>,
     baseline: Baseline,
     watch: Watch,
     /// `g0 . k` and `k . k` of the choices of this batch.
     pending: Vec<(Tensor<1>, Tensor<1>)>,
+    /// What the baseline was asked about.
+    left: Vec<Tensor<1>>,
 }
 
 impl Relax {
@@ -76,11 +79,13 @@ impl Relax {
         Self {
             coupled,
             tuned: true,
+            tuning: Tuning::Logits,
             objective: None,
             net: None,
             baseline: Baseline::None,
             watch,
             pending: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -88,6 +93,13 @@ impl Relax {
     #[must_use]
     pub fn and_objective(mut self, parameters: RebarParameters) -> Self {
         self.objective = Some(parameters);
+        self
+    }
+
+    /// Minimises another squared length.
+    #[must_use]
+    pub fn tuned_in(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
         self
     }
 
@@ -106,10 +118,12 @@ impl Relax {
         latent: &Latent<'_>,
         g: &Tensor<2>,
     ) -> Tensor<1> {
-        let (weight, slopes) = branches.variance_slopes(g);
+        let (weight, slopes) = branches.variance_slopes(&self.tuning.metric(at, g.clone()));
         let scale = 2.0 / at.rows() as f64;
         let of_objective = self.objective.as_ref().map(|parameters| {
-            let s = rebar::contract(at, weight.clone(), &slopes, &parameters.temperature());
+            // The baseline subtracts the relaxed objective of other samples, too, and is its own transpose.
+            let weight = self.baseline.unlearned(at, weight.clone());
+            let s = rebar::contract(at, weight, &slopes, &parameters.relaxing());
             s * scale * parameters.eta().inner()
         });
         let of_net = self
@@ -143,6 +157,9 @@ impl Rule for Relax {
                 }
             ));
         }
+        if self.tuning == Tuning::Parameters && !site.has_features {
+            return Err("the site does not say what its parameters are an affine map of; set `tuning = \"logits\"`".into());
+        }
         check_net(self.net.as_deref())?;
         self.baseline.check(site, schema, objective)
     }
@@ -160,53 +177,61 @@ impl Rule for Relax {
             context: at.context(),
             relaxation: Some(relaxation),
         };
-        let (signal, of_baseline) = self.baseline.signal(at);
-        let centred = signal.clone();
-        let mut reinforce = column(signal) * at.score();
-        let plain = reinforce.clone();
         let samples = at.samples() as f64;
         let relaxed = if self.coupled { 1.0 } else { 2.0 } * samples;
         let mut evaluations = 0.0;
 
+        let objective = self.objective.as_ref().map(|parameters| {
+            let relaxing = parameters.relaxing().inner();
+            let c = rebar::differentiate(at, branches.points(), &relaxing);
+            let (c, path) = branches.value_and_path(c);
+            evaluations += relaxed;
+            (parameters.eta(), c, at.mask(path))
+        });
+        let (score, f) = (at.score(), at.cost_to_go());
+        // A baseline of f alone would be too high by eta times the mean of c.
+        let left = match &objective {
+            Some((eta, c, _)) => f.clone() - eta.clone().inner() * c.clone(),
+            None => f.clone(),
+        };
+        let (signal, of_baseline) = self.baseline.signal(at, left.clone());
+        let mut logits = column(signal) * score.clone();
+        let plain = match &objective {
+            Some(_) => column(self.baseline.unlearned(at, f)) * score.clone(),
+            None => logits.clone(),
+        };
         if let Some(net) = &self.net {
             let c = control::differentiate(&**net, &latent, branches.points());
-            reinforce = reinforce + at.mask(branches.control_term(c));
+            logits = logits + at.mask(branches.control_term(c));
         }
-        let mut logits = reinforce.clone();
-        let mut scaled = None;
-        if let Some(parameters) = &self.objective {
-            let temperature = parameters.temperature().inner();
-            let points = branches.points();
-            let blocks = points.len();
-            let (mut c, slope) = rebar::differentiate(at, points, &temperature);
-            if !self.baseline.is_none() {
-                // f(relax(z / t)) - V(x) belongs to f(b) - V(x): without it the control term brings back what V took away.
-                c = c - (at.cost_to_go() - centred).repeat_dim(0, blocks);
-            }
-            let c = (c, slope);
-            let control = at.mask(branches.control_term(c));
-            let eta = scalar(parameters.eta());
-            logits = reinforce.clone() + eta.clone().inner() * control.clone();
-            evaluations += relaxed;
-            scaled = Some((eta, control));
-        }
+        // g = g0 + eta k.
+        let scaled = objective.map(|(eta, c, path)| {
+            let eta = scalar(eta);
+            let k = path.clone() - column(self.baseline.unlearned(at, c)) * score;
+            logits = logits.clone() + eta.clone().inner() * path;
+            let g0 = logits.clone() - eta.clone().inner() * k.clone();
+            (eta, g0, k)
+        });
 
         if self.tuned {
             self.watch.take_in(&plain, &logits);
-            if let Some((_, control)) = &scaled {
+            if let Some((_, g0, k)) = &scaled {
+                let metric = self.tuning.metric(at, k.clone());
                 self.pending
-                    .push(rebar::affine(reinforce.clone(), control.clone()));
+                    .push(rebar::affine(g0.clone(), k.clone(), metric));
             }
+            self.left.push(left);
         }
         let tuning = self.tuned.then(|| {
             let s = self.variance_surrogate(at, &branches, &latent, &logits);
             if self.objective.is_some() {
                 evaluations += samples + 2.0 * relaxed;
             }
-            let square = match scaled {
-                Some((eta, control)) => row_sum((reinforce + eta * control).square()).mean(),
-                None => row_sum(logits.clone().square()).mean(),
+            let g = match scaled {
+                Some((eta, g0, k)) => g0 + eta * k,
+                None => logits.clone(),
             };
+            let square = row_sum(g.clone() * self.tuning.metric(at, g)).mean();
             let tuning = square + (s.clone() - s.inner());
             match of_baseline {
                 Some(of_baseline) => tuning + (of_baseline.clone() - of_baseline.inner()),
@@ -225,13 +250,15 @@ impl Rule for Relax {
         self.objective.is_none() && self.coupled
     }
 
-    fn observe(&mut self, at: &At<'_>) {
+    fn observe(&mut self, _at: &At<'_>) {
         if let Some(parameters) = &mut self.objective {
             for (cross, square) in self.pending.drain(..) {
                 parameters.observe(cross, square);
             }
         }
-        self.baseline.observe(at);
+        for left in self.left.drain(..) {
+            self.baseline.observe(left);
+        }
     }
 
     fn owned(&self) -> Option<OwnedRule> {

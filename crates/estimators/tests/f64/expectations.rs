@@ -6,6 +6,7 @@ use burn::{
 };
 use unbiased_estimators::{
     Abilities, Address, ESTIMATORS, Estimator, EstimatorConfig, Noise, Objective, Owned, Source,
+    law::RelaxationKind,
     rules::{baseline::BaselineName, rebar::EtaRule},
 };
 
@@ -433,15 +434,23 @@ fn rebar_has_the_exact_gradient_as_expectation() {
         let theta = model.parameters();
         let want = exact(model, &theta, EXPECTED);
         let grid = plan.grid(model, &theta);
-        for (eta, temperature) in [(1.0, 0.5), (0.3, 0.8)] {
+        for (eta, temperature, relaxation) in [
+            (1.0, 0.5, RelaxationKind::Concrete),
+            (0.3, 0.8, RelaxationKind::Concrete),
+            (0.8, 1.1, RelaxationKind::Muprop),
+        ] {
             let config = EstimatorConfig {
                 eta,
                 temperature: Some(temperature),
+                relaxation,
                 ..EstimatorConfig::named(name)
             };
             let mut estimator = build_as(&config, model, EXPECTED);
             let got = expectation(&mut *estimator, model, &theta, &grid);
-            let what = format!("{name} on {} (eta {eta}, t {temperature})", model.name());
+            let what = format!(
+                "{name} on {} (eta {eta}, t {temperature}, {relaxation:?})",
+                model.name()
+            );
             let error = check(compare(&what, &got, &want, BOUND));
             println!("{what}: {} rows, error {error:.1e}", grid.weights.len());
         }

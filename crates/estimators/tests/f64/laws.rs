@@ -4,11 +4,11 @@
 use burn::tensor::{Tensor, TensorData};
 use unbiased_estimators::{
     Key, Noise, Role,
-    law::{Bernoulli, Categorical, Gaussian, Law},
+    law::{Bernoulli, Categorical, Gaussian, Law, RelaxationKind, Relaxing},
 };
 
 use crate::{
-    estimate::{check, compare, device, differences, numbers},
+    estimate::{check, compare, device, differences, must_fail, numbers},
     grid::{Cover, interval, sigma},
     hand::softmax,
     programs::PlackettLuce,
@@ -181,6 +181,44 @@ fn latents_harden_to_the_draw_of_the_same_noise_and_relax_to_it_when_cold() {
         let apart = numbers((cold - hard).abs().max_dim(1));
         let ties = apart.iter().filter(|&&d| d > 1e-6).count();
         assert!(ties < rows / 50, "{law:?}: {ties}");
+    }
+}
+
+/// Without noise the relaxed value of `MuProp` tends to the mean when hot, that of Concrete to equal probabilities; both to
+/// the choice when cold.
+#[test]
+fn relaxed_values_have_their_limits() {
+    for (law, params) in discrete().into_iter().take(3) {
+        let width = params.len();
+        let relaxation = law.relaxation().expect("a relaxation");
+        let params = tensor(&params, 1);
+        let noise = noise_of(&*law, Role::Choice, 1, width);
+        let latent = relaxation.latent(params.clone(), noise);
+        let at = |t: f64, kind| {
+            let relaxing = Relaxing {
+                temperature: scalar(t),
+                kind,
+            };
+            numbers(relaxing.relax(relaxation, &params, latent.clone()))
+        };
+        let mean = numbers(law.mean(params.clone()));
+        let hot = |kind| compare("hot", &at(1e9, kind), &mean, 1e-7);
+        check(hot(RelaxationKind::Muprop));
+        must_fail("Concrete as the mean", hot(RelaxationKind::Concrete));
+        let hard = numbers(relaxation.harden(latent.clone()));
+        for kind in [RelaxationKind::Concrete, RelaxationKind::Muprop] {
+            check(compare("cold", &at(1e-5, kind), &hard, 1e-6));
+        }
+        // z / t + a t / (t + 1), by hand.
+        let t = 0.7;
+        let inside = latent.clone() / t + params.clone() * (t / (t + 1.0));
+        let by_hand = numbers(relaxation.relax(inside, scalar(1.0)));
+        check(compare(
+            "formula",
+            &at(t, RelaxationKind::Muprop),
+            &by_hand,
+            1e-12,
+        ));
     }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Tensor, activation::sigmoid};
 use unbiased_estimators::{
     Abilities, Draw, Estimator, Key, Noise, Objective, Program, Run, Schema, SiteSchema, Sited,
     Weighing, execute,
+    law::{RelaxationKind, Relaxing},
     rules::{At, Gradient, Rule, disarm::Disarm, vimco},
 };
 
@@ -263,6 +264,10 @@ enum Control {
     WrongSign,
     /// The control term stays on the tape.
     Tracked,
+    /// Relaxed towards the mean: the dependence of that on the parameters cancels.
+    TowardsMean,
+    /// It is counted in `z` and not in `z~`.
+    MeanOnce,
 }
 
 /// Coupled REBAR at `eta = 0.8`, written from outside of the crate.
@@ -277,14 +282,22 @@ impl Rule for Rebar {
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
         let (law, params, hard) = (at.site().law.clone(), at.params(), at.hard());
         let relaxation = law.relaxation().expect("a relaxation");
-        let temperature = Tensor::<1>::full([1], 0.6, &params.device());
+        let towards_mean = matches!(self.0, Control::TowardsMean | Control::MeanOnce);
+        let relaxing = Relaxing {
+            temperature: Tensor::full([1], 0.6, &params.device()),
+            kind: if towards_mean {
+                RelaxationKind::Muprop
+            } else {
+                RelaxationKind::Concrete
+            },
+        };
         let z = relaxation.latent(params.clone(), at.choice_noise());
 
         let leaf = z.clone().autodiff().require_grad();
         let draw = |index: usize, _: &Key| match index {
             _ if index < at.index() => Draw::Given(at.trace().sites[index].value.clone()),
-            _ if index == at.index() => Draw::Latent(leaf.clone(), temperature.clone()),
-            _ => Draw::Extended(temperature.clone()),
+            _ if index == at.index() => Draw::Latent(leaf.clone(), relaxing.clone()),
+            _ => Draw::Extended(relaxing.clone()),
         };
         let relaxed = execute(at.frozen(), 1, 1, Weighing::Analytic, &draw, at.noise());
         let c = relaxed
@@ -301,7 +314,13 @@ impl Rule for Rebar {
         };
         let slope = leaf.grad(&c.sum().backward()).expect("a slope");
 
-        let free = relaxation.pull(params.clone(), slope.clone());
+        // 0.6^2 / 1.6.
+        let direct = if self.0 == Control::MeanOnce {
+            0.225
+        } else {
+            0.0
+        };
+        let free = relaxation.pull(params.clone(), slope.clone()) * (1.0 + direct);
         let conditional = match self.0 {
             Control::NoJacobian => relaxation.pull(params, slope),
             Control::WrongSign => relaxation.pull_conditional(params, hard, z, slope).neg(),
@@ -350,6 +369,11 @@ fn mistakes_within_the_control_pair_of_rebar_are_caught() {
             )
         };
         check(judge(Control::Right));
+        check(judge(Control::TowardsMean));
+        must_fail(
+            "rebar whose relaxed value follows the mean once",
+            judge(Control::MeanOnce),
+        );
         must_fail("rebar with 1.05 c(z~) s", judge(Control::Scaled));
         must_fail(
             "rebar without the Jacobian of z~",

@@ -1,6 +1,8 @@
 //! What is not defined is refused, with a way out.
 
-use unbiased_estimators::{Abilities, EstimatorConfig, EstimatorError, Objective};
+use unbiased_estimators::{
+    Abilities, EstimatorConfig, EstimatorError, Objective, rules::rebar::Tuning,
+};
 
 use crate::{
     estimate::{EXPECTED, device, schema},
@@ -8,6 +10,7 @@ use crate::{
         Air, BeliefNet, Decision, Machine, Model, Permutation, Returns, SequenceGan, Vae, Window,
         all,
     },
+    small::{Affine, Chain},
 };
 
 fn refusal(config: &EstimatorConfig, model: &dyn Model, objective: Objective) -> EstimatorError {
@@ -102,6 +105,17 @@ fn a_site_can_be_refused_by_itself() {
         assert!(matches!(error, EstimatorError::Undefined { .. }), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
+}
+
+#[test]
+fn tuning_in_parameter_space_needs_features() {
+    let config = EstimatorConfig {
+        tuning: Tuning::Parameters,
+        ..EstimatorConfig::named("rebar")
+    };
+    let message = refusal(&config, &Chain, EXPECTED).to_string();
+    assert!(message.contains("set `tuning = \"logits\"`"), "{message}");
+    assert!(config.build(&schema(&Affine), EXPECTED, &device()).is_ok());
 }
 
 #[test]

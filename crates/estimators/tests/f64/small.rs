@@ -1,5 +1,6 @@
 //! Models with so little noise that even estimators that depend on the noise itself have an exact expectation.
 
+use burn::tensor::Tensor;
 use unbiased_estimators::{Run, Site};
 
 use crate::programs::{Model, Theta};
@@ -144,5 +145,35 @@ impl Model for Gated {
         let seen = theta.take(1) * gate + theta.take(1) * bit + size;
         let error = (seen - theta.take(1)).square();
         run.log_lik("seen", error.squeeze_dim::<1>(1).neg());
+    }
+}
+
+/// Two bits whose logits are affine maps of what they state, each with weights of its own, and a cost without parameters: the
+/// gradient at the parameters is that of the choices alone.
+pub struct Affine;
+
+impl Model for Affine {
+    fn name(&self) -> &'static str {
+        "affine"
+    }
+
+    fn parameters(&self) -> Vec<f64> {
+        vec![0.4, -0.6, -0.3, 1.1, 0.8]
+    }
+
+    fn run(&self, theta: &mut Theta, run: &mut Run<'_>) {
+        let seen = theta.constant(&[0.5]);
+        let logit = theta.take(1) + theta.take(1) * seen.clone();
+        let site = Site::new(logit)
+            .features(seen.clone())
+            .context(seen.clone());
+        let first = run.bernoulli("first", site).value;
+        let features = Tensor::cat(vec![first.clone(), seen.clone() + 0.2], 1);
+        let logit = theta.take(1) + (theta.take(2) * features.clone()).sum_dim(1);
+        let site = Site::new(logit).features(features).context(seen);
+        let second = run.bernoulli("second", site).value;
+        let sum = first.clone() + second.clone() * 2.0 - 1.3;
+        let cost = sum.clone().square() * 1.5 + sum * first * second;
+        run.cost("cost", cost.squeeze_dim::<1>(1), run.mark());
     }
 }

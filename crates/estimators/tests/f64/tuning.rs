@@ -9,17 +9,19 @@ use burn::{
 use unbiased_estimators::{
     ControlVariate, Estimate, Estimator, EstimatorConfig, Key, Latent, Noise, NoiseLaw, Owned,
     Role, Run, Site, Sited, Watch,
-    rules::{Rule, relax::Relax},
+    law::RelaxationKind,
+    rules::{Rule, baseline::BaselineName, rebar::Tuning, relax::Relax},
 };
 
 use crate::{
     estimate::{
-        EXPECTED, build, build_as, check, compare, device, example, must_fail, numbers, schema,
+        EXPECTED, build, build_as, check, compare, device, estimate, example, must_fail, numbers,
+        schema,
     },
     expectations::stir,
     mutants::Leaky,
     programs::{Air, BeliefNet, Machine, Model, Permutation, Theta, Vae, Window},
-    small::{Chain, OneBit, OneNormal, OneOfThree, TwoBits},
+    small::{Affine, Chain, OneBit, OneNormal, OneOfThree, TwoBits},
 };
 
 const ROWS: usize = 16;
@@ -168,6 +170,76 @@ fn the_tuning_gradient_of_rebar_is_the_slope_of_the_mean_squared_gradient() {
                 check(temperature)
             );
             assert!(tape.iter().all(|g| g.abs() > 1e-6), "{what}: {tape:?}");
+        }
+    }
+}
+
+/// The squared length that each setting names, from the gradient of every row at the parameters.
+#[test]
+fn tuning_in_parameter_space_is_that_of_the_gradient_at_the_parameters() {
+    for name in ["rebar", "relax", "rebar-two-branch", "rebar-relax"] {
+        let tuning = |tuning| {
+            let config = EstimatorConfig {
+                tuning,
+                ..EstimatorConfig::named(name)
+            };
+            let mut estimator = build_as(&config, &Affine, EXPECTED);
+            stir(&mut *estimator);
+            let program = example(&Affine, &Affine.parameters(), ROWS);
+            let rows = estimate(&mut *estimator, &program, &Noise::new(9, 4));
+            let value = numbers(rows.estimate.tuning.expect("something to tune"))[0];
+            (value, rows.gradients)
+        };
+        let (of_rows, gradients) = tuning(Tuning::Parameters);
+        let want = gradients.iter().map(|g| g * g).sum::<f64>() / ROWS as f64;
+        check(compare(name, &[of_rows], &[want], 1e-12));
+        let at_logits = tuning(Tuning::Logits).0;
+        must_fail("logits", compare(name, &[at_logits], &[want], 1e-3));
+    }
+}
+
+/// Of every squared length, both relaxed values and beside every baseline: slopes in scale and temperature.
+#[test]
+fn the_tuning_gradient_of_rebar_is_the_slope_in_every_setting() {
+    let of = |config: &EstimatorConfig| {
+        let (slopes, tape) = slopes_and_tape(config, &Affine, 1e-4);
+        // A baseline follows its own error; what is owned of a site begins with scale and temperature.
+        let per_site = tape.len() / 2;
+        let ours = |x: Vec<f64>| [&x[..2], &x[per_site..per_site + 2]].concat();
+        (ours(slopes), ours(tape))
+    };
+    for name in ["rebar", "rebar-two-branch"] {
+        for tuning in [Tuning::Logits, Tuning::Parameters] {
+            for relaxation in [RelaxationKind::Concrete, RelaxationKind::Muprop] {
+                for baseline in [
+                    BaselineName::None,
+                    BaselineName::Learned,
+                    BaselineName::LeaveOneOut,
+                ] {
+                    let config = EstimatorConfig {
+                        tuning,
+                        relaxation,
+                        baseline,
+                        hidden: 3,
+                        ..EstimatorConfig::named(name)
+                    };
+                    let (slopes, tape) = of(&config);
+                    let what = format!("{name} {tuning:?} {relaxation:?} {baseline:?}");
+                    let error = check(compare(&what, &tape, &slopes, 1e-5));
+                    println!("{what}: {error:.1e}");
+                    let other = EstimatorConfig {
+                        relaxation: match relaxation {
+                            RelaxationKind::Concrete => RelaxationKind::Muprop,
+                            RelaxationKind::Muprop => RelaxationKind::Concrete,
+                        },
+                        ..config
+                    };
+                    must_fail(
+                        "the other relaxation",
+                        compare(&what, &of(&other).1, &slopes, 1e-4),
+                    );
+                }
+            }
         }
     }
 }

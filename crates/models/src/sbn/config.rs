@@ -49,6 +49,8 @@ pub struct SbnConfig {
     pub hidden: Vec<usize>,
     /// Law of the top layer.
     pub prior: Prior,
+    /// Variance of the uniform initial weights, times the number of inputs of their map. 2 in the code of Tucker et al.
+    pub weight_variance: f64,
     /// What is modelled.
     pub task: Task,
     /// What is optimised.
@@ -63,6 +65,7 @@ impl Default for SbnConfig {
             classes: 10,
             hidden: Vec::new(),
             prior: Prior::Learned,
+            weight_variance: 1.0 / 3.0,
             task: Task::Density,
             objective: Objective::default(),
         }
@@ -101,6 +104,10 @@ impl SbnConfig {
         }
         if self.latent == Latent::Categorical && self.classes < 2 {
             return error("classes", "at least 2", self.classes.to_string());
+        }
+        if !(self.weight_variance.is_finite() && self.weight_variance >= 0.0) {
+            let got = self.weight_variance.to_string();
+            return error("weight_variance", "at least 0", got);
         }
         match self.objective {
             Objective::LogMeanWeight { k: 0 } => error("objective.k", "at least 1", "0".into()),

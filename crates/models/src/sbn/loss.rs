@@ -67,12 +67,18 @@ impl Program for SbnProgram<'_> {
         let mut choices: Vec<Choice> = Vec::with_capacity(top + 1);
 
         for (layer, net) in model.upwards.iter().enumerate() {
-            let params = match choices.last() {
+            let (params, features) = match choices.last() {
                 // The first layer is the same in every copy.
-                None => run.rows(net.forward(self.inputs.clone())),
-                Some(below) => net.forward(model.centred(below.value.clone())),
+                None => {
+                    let features = net.hidden(self.inputs.clone());
+                    (run.rows(net.output(features.clone())), run.rows(features))
+                }
+                Some(below) => {
+                    let features = net.hidden(model.centred(below.value.clone()));
+                    (net.output(features.clone()), features)
+                }
             };
-            let mut site = Site::new(params);
+            let mut site = Site::new(params).features(features);
             site = match choices.last() {
                 None => site.context(context.clone()),
                 Some(below) => {

@@ -9,7 +9,7 @@ use unbiased_estimators::{Key, Noise, Role, law};
 use unbiased_kernels::tanh;
 
 use super::config::{Latent, Prior, SbnConfig, Task};
-use crate::init::initialise;
+use crate::init::{Init, initialise_with, lecun_uniform};
 
 /// Affine maps with tanh between them, `[rows, d_in] -> [rows, d_out]`.
 #[derive(Module, Debug)]
@@ -34,14 +34,29 @@ impl Stack {
     }
 
     /// Applies the maps.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = self.hidden(x);
+        self.output(hidden)
+    }
+
+    /// What the last map is applied to.
+    #[must_use]
+    pub fn hidden(&self, x: Tensor<2>) -> Tensor<2> {
+        let inner = &self.layers[..self.layers.len() - 1];
+        inner.iter().fold(x, |x, layer| tanh(layer.forward(x)))
+    }
+
+    /// Applies the last map.
     ///
     /// # Panics
     /// Never: a stack has at least one map.
     #[must_use]
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let (last, inner) = self.layers.split_last().expect("at least one map");
-        let hidden = inner.iter().fold(x, |x, layer| tanh(layer.forward(x)));
-        last.forward(hidden)
+    pub fn output(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.layers
+            .last()
+            .expect("at least one map")
+            .forward(hidden)
     }
 
     /// Sets the bias of the last map.
@@ -111,7 +126,17 @@ impl Sbn {
             mean: Param::from_tensor(Tensor::zeros([1, inputs.len()], device)),
             config: config.clone(),
         };
-        let mut model = initialise(model, seed);
+        let scale = (3.0 * config.weight_variance).sqrt();
+        let mut model = initialise_with(model, seed, |path, shape| {
+            match lecun_uniform(path, shape) {
+                // A row of numbers, not a map from one input.
+                _ if path == "prior" => Init::Constant(0.0),
+                Init::Uniform { bound } => Init::Uniform {
+                    bound: bound * scale,
+                },
+                law => law,
+            }
+        });
         model.prior = model.prior.set_require_grad(learned);
         let data = TensorData::new(inputs.to_vec(), [1, inputs.len()]);
         model.mean = Param::from_tensor(Tensor::from_data(data, device)).set_require_grad(false);

@@ -61,6 +61,10 @@ pub static SYSTEMS: [SystemEntry; 5] = [
                 include_str!("../../../../configs/sbn/mnist_lower_half.toml"),
             ),
             (
+                "rebar_anchor",
+                include_str!("../../../../configs/sbn/rebar_anchor.toml"),
+            ),
+            (
                 "mnist_vimco",
                 include_str!("../../../../configs/sbn/mnist_vimco.toml"),
             ),
