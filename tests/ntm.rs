@@ -20,6 +20,15 @@ fn an_interrupted_run_goes_on_to_the_same_end() {
             "soft",
             "ntm/copy --set training.curriculum=look_back_and_forward --set task.lengths=[1,3]",
         ),
+        // What Exp3.S knows, with and without sequences of its own.
+        (
+            "gain",
+            "ntm/repeat_copy --set training.curriculum=prediction_gain --set task.lengths=[1,3] --set task.repeats=[1,2]",
+        ),
+        (
+            "self-gain",
+            "ntm/copy_hard_shift --set training.curriculum=self_prediction_gain --set task.lengths=[1,3]",
+        ),
         // A baseline, and a control variate with its optimizer.
         (
             "nvil",

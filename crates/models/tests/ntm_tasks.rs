@@ -301,7 +301,7 @@ fn curricula_follow_their_laws() {
     let task = task(TaskName::RepeatCopy);
     let at = |name, level| Curriculum {
         level,
-        ..Curriculum::new(name)
+        ..Curriculum::new(name, &task)
     };
     let sizes = |curriculum: Curriculum| -> Vec<Size> {
         (0..4000)
@@ -345,7 +345,7 @@ fn curricula_follow_their_laws() {
 #[test]
 fn a_level_is_left_when_it_is_learnt_and_not_before() {
     let task = task(TaskName::Copy);
-    let mut curriculum = Curriculum::new(CurriculumName::Naive);
+    let mut curriculum = Curriculum::new(CurriculumName::Naive, &task);
     let largest = |level: usize| size(1 + level, 1 + level);
     curriculum.observe(&task, 50, largest(0), 0.01);
     assert_eq!(curriculum.level, 0, "too early");
@@ -363,7 +363,8 @@ fn a_level_is_left_when_it_is_learnt_and_not_before() {
         curriculum.observe(&task, step, of_level, 0.01);
     }
     assert_eq!(curriculum.level, 9, "the whole range");
-    assert!(!Curriculum::new(CurriculumName::Uniform).is_adaptive() && curriculum.is_adaptive());
+    assert!(curriculum.has_levels());
+    assert!(!Curriculum::new(CurriculumName::Uniform, &task).has_levels());
 }
 
 #[test]

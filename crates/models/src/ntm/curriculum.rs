@@ -10,14 +10,21 @@
 //! | `naive` | the largest size of the level |
 //! | `look_back` | that, or in 1 of 10 batches a size uniform up to it |
 //! | `look_back_and_forward` | with `e` geometric, `P(e) = 2^-(e+1)`: 65 % the largest size of level + e, 25 % uniform up to it, 10 % uniform over the whole range |
+//! | `prediction_gain` | the size that Exp3.S chooses for `L(x, theta) - L(x, theta')`: how much better the batch is predicted after the update that it made |
+//! | `self_prediction_gain` | that of `L(x', theta) - L(x', theta')`, on another batch of the same size: unbiased, and dearer |
+//!
+//! Gains are per step of a sequence, since a step is what time is spent on. Each size is an arm of its own ([`Bandit`]).
 //!
 //! Sources: Collier & Beel, "Implementing Neural Turing Machines", 2018 (names and `look_back`); Zaremba & Sutskever,
 //! "Reinforcement Learning Neural Turing Machines", 2015 (the law of `look_back_and_forward`, 100 steps). Theirs judges by the zero-one
-//! error, ours by the cost per bit, which the estimator has anyway.
+//! error, ours by the cost per bit, which the estimator has anyway. Graves et al., "Automated Curriculum Learning for Neural Networks", 2017 (gains).
 
 use serde::{Deserialize, Serialize};
 
-use super::tasks::{Size, TaskConfig};
+use super::{
+    bandit::Bandit,
+    tasks::{Size, TaskConfig},
+};
 use crate::init::uniform;
 
 /// How sizes are chosen.
@@ -35,6 +42,10 @@ pub enum CurriculumName {
     LookBack,
     /// Sometimes a smaller or a larger one.
     LookBackAndForward,
+    /// What gains most on the batch itself.
+    PredictionGain,
+    /// What gains most on another batch.
+    SelfPredictionGain,
 }
 
 /// Cost per counted bit, in bits, below which a level is learnt.
@@ -44,7 +55,7 @@ const PATIENCE: u64 = 100;
 const SALT: u64 = 0x6c65_7665_6c20_6e74;
 
 /// How far the training has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Curriculum {
     /// How sizes are chosen.
     pub name: CurriculumName,
@@ -52,23 +63,29 @@ pub struct Curriculum {
     pub level: usize,
     /// The step of the last rise.
     pub risen: u64,
+    /// What chooses by gain: one arm per size of [`TaskConfig::sizes`].
+    pub bandit: Option<Bandit>,
 }
 
 impl Curriculum {
-    /// At the first level.
+    /// At the first level, with no gains known.
     #[must_use]
-    pub fn new(name: CurriculumName) -> Self {
+    pub fn new(name: CurriculumName, task: &TaskConfig) -> Self {
+        use CurriculumName::{PredictionGain, SelfPredictionGain};
         Self {
             name,
             level: 0,
             risen: 0,
+            bandit: matches!(name, PredictionGain | SelfPredictionGain)
+                .then(|| Bandit::new(task.sizes().len())),
         }
     }
 
-    /// Whether it has to know how the batches went.
+    /// Whether it has levels, and so has to know how well the batches were predicted.
     #[must_use]
-    pub fn is_adaptive(&self) -> bool {
-        !matches!(self.name, CurriculumName::None | CurriculumName::Uniform)
+    pub fn has_levels(&self) -> bool {
+        use CurriculumName::{LookBack, LookBackAndForward, Naive};
+        matches!(self.name, Naive | LookBack | LookBackAndForward)
     }
 
     /// The size of batch `step` under `seed`.
@@ -93,6 +110,10 @@ impl Curriculum {
             CurriculumName::Uniform => up_to(usize::MAX),
             CurriculumName::LookBack if number(2) < 0.1 => up_to(self.level),
             CurriculumName::Naive | CurriculumName::LookBack => top(self.level),
+            CurriculumName::PredictionGain | CurriculumName::SelfPredictionGain => {
+                let bandit = self.bandit.as_ref().expect("a curriculum by gain");
+                task.sizes()[bandit.arm(number(4))]
+            }
             CurriculumName::LookBackAndForward => {
                 // floor(-log2 u) is geometric with P(e) = 2^-(e+1).
                 let level = self.level + -libm::floor(libm::log2(number(3))) as usize - 1;
@@ -121,6 +142,25 @@ impl Curriculum {
             self.level += 1;
             self.risen = step;
         }
+    }
+
+    /// Takes in that the update by a batch of this size gained so many nats per sequence.
+    ///
+    /// # Panics
+    /// If the curriculum does not choose by gain, or the size is none of the training.
+    pub fn gained(&mut self, task: &TaskConfig, seed: u64, size: Size, nats: f64) {
+        let bandit = self.bandit.as_mut().expect("a curriculum by gain");
+        let arm = task.sizes().iter().position(|&s| s == size);
+        let per_step = nats / task.steps(size) as f64;
+        bandit.observe(arm.expect("a size of the training"), per_step, seed ^ SALT);
+    }
+
+    /// Steps of a sequence, on average over the policy of a curriculum by gain.
+    #[must_use]
+    pub fn mean_steps(&self, task: &TaskConfig) -> Option<f64> {
+        let policy = self.bandit.as_ref()?.policy();
+        let sizes = task.sizes().into_iter().zip(policy);
+        Some(sizes.map(|(size, p)| p * task.steps(size) as f64).sum())
     }
 }
 

@@ -33,12 +33,14 @@
 //! Shapes: a batch of sequences of one length; `[rows, ..]` per step, rows copy-major; costs in nats.
 
 pub mod addressing;
+mod bandit;
 mod config;
 mod curriculum;
 mod loss;
 mod model;
 mod tasks;
 
+pub use bandit::Bandit;
 pub use config::{
     Address, Controller, InitialAddress, InitialMemory, MOST_HEADS, NtmConfig, NtmConfigError,
     Order,

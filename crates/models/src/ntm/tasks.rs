@@ -188,6 +188,18 @@ impl TaskConfig {
         }
     }
 
+    /// All sizes of the training: every length, and of a repeat copy with every number of repetitions.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<Size> {
+        let repeats = match self.name {
+            TaskName::RepeatCopy => self.repeats[0]..=self.repeats[1],
+            _ => self.repeats[1]..=self.repeats[1],
+        };
+        (self.lengths[0]..=self.lengths[1])
+            .flat_map(|length| repeats.clone().map(move |repeats| Size { length, repeats }))
+            .collect()
+    }
+
     /// The count of a repeat copy as an input: mean 0, variance 1 over the training range.
     fn count(&self, repeats: usize) -> f32 {
         let [low, high] = self.repeats.map(|n| n as f64);

@@ -88,6 +88,10 @@ pub static SYSTEMS: [SystemEntry; 5] = [
                 include_str!("../../../../configs/ntm/ngrams.toml"),
             ),
             (
+                "ngrams_small",
+                include_str!("../../../../configs/ntm/ngrams_small.toml"),
+            ),
+            (
                 "priority_sort",
                 include_str!("../../../../configs/ntm/priority_sort.toml"),
             ),

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use unbiased_estimators::{EstimatorConfig, Noise, Schema};
 use unbiased_models::ntm::{
-    Address, Curriculum, CurriculumName, Ntm, NtmConfig, NtmProgram, Size, Stream, TaskConfig,
+    Address, Bandit, Curriculum, CurriculumName, Ntm, NtmConfig, NtmProgram, Sequences, Size,
+    Stream, TaskConfig,
 };
 
 use self::evaluation::Evaluation;
@@ -109,7 +110,7 @@ impl Settings for NtmSettings {
                 self.training.gradient_variance,
                 device,
             ),
-            curriculum: Curriculum::new(self.training.curriculum),
+            curriculum: Curriculum::new(self.training.curriculum, &self.task),
             recent: Recent::new(&plain),
             settings: self,
             device: plain,
@@ -129,6 +130,51 @@ struct NtmTraining {
     seed: u64,
 }
 
+/// Keeps what a curriculum by gain is judged by apart from what is trained on.
+const JUDGED: u64 = 0x6761_696e_6564_206f;
+
+/// What a curriculum by gain is judged by.
+struct Judged {
+    sequences: Sequences,
+    /// Draws hard addresses, the same before and after an update.
+    noise: Noise,
+}
+
+impl NtmTraining {
+    /// What the gain of this step is measured on, if the curriculum wants to know it.
+    fn judged(&self, size: Size, trained: &Sequences, step: u64) -> Option<Judged> {
+        let sequences = match self.curriculum.name {
+            CurriculumName::PredictionGain => trained.clone(),
+            CurriculumName::SelfPredictionGain => {
+                let stream = Stream {
+                    seed: self.seed ^ JUDGED,
+                    batch: step,
+                };
+                let NtmSettings { task, training, .. } = &self.settings;
+                let episodes = task.generate(size, training.batch, stream);
+                episodes.upload(&self.device)
+            }
+            _ => return None,
+        };
+        let noise = Noise::new(self.seed ^ JUDGED, step);
+        Some(Judged { sequences, noise })
+    }
+
+    /// The cost before an update, unless the estimate has it: that of soft addresses on the batch that is trained on.
+    fn before(&self, judged: &Judged) -> Option<f64> {
+        let estimated = self.settings.model.address == Address::Soft
+            && self.curriculum.name == CurriculumName::PredictionGain;
+        (!estimated).then(|| self.cost(judged))
+    }
+
+    /// Mean cost in nats, without a tape.
+    fn cost(&self, judged: &Judged) -> f64 {
+        let model = self.learner.model().valid();
+        let (_, costs) = evaluation::observe(&model, &judged.sequences, &judged.noise);
+        costs.mean().into_scalar::<f64>()
+    }
+}
+
 impl System for NtmTraining {
     fn step(&mut self, step: u64, wanted: bool) -> Result<Option<Metrics>, StepError> {
         let task = &self.settings.task;
@@ -139,26 +185,38 @@ impl System for NtmTraining {
         };
         let episodes = task.generate(size, self.settings.training.batch, stream);
         let sequences = episodes.upload(&self.device);
+        let judged = self.judged(size, &sequences, step);
+        let before = judged.as_ref().and_then(|judged| self.before(judged));
+
         let (model, estimator) = self.learner.parts();
         let program = NtmProgram::new(model, &sequences);
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
         drop(program);
         self.learner.follow(&estimate);
 
+        let task = &self.settings.task;
         let counted = (episodes.rows * episodes.counted_bits()) as u64;
         self.recent.add(&estimate.cost, counted);
-        if self.curriculum.is_adaptive() {
+        if self.curriculum.has_levels() {
             let nats = estimate.cost.clone().sum().into_scalar::<f64>();
             let bits_per_bit = bits(nats) / counted as f64;
             self.curriculum.observe(task, step, size, bits_per_bit);
+        }
+        if let Some(judged) = judged {
+            let mean = || estimate.cost.clone().mean().into_scalar::<f64>();
+            let gain = before.unwrap_or_else(mean) - self.cost(&judged);
+            self.curriculum.gained(task, self.seed, size, gain);
         }
         if !wanted {
             return Ok(None);
         }
         let mut metrics = self.recent.figures();
         self.recent = Recent::new(&self.device);
-        if self.curriculum.is_adaptive() {
+        if self.curriculum.has_levels() {
             metrics = metrics.figure("level", self.curriculum.level as f64);
+        }
+        if let Some(steps) = self.curriculum.mean_steps(&self.settings.task) {
+            metrics = metrics.figure("mean_steps", steps);
         }
         Ok(Some(metrics.with(self.learner.figures(&estimate))))
     }
@@ -207,6 +265,13 @@ impl System for NtmTraining {
         bundle.put_tensor("nats", self.recent.nats.to_data());
         bundle.put_number("sequences", self.recent.sequences);
         bundle.put_number("counted", self.recent.counted);
+        if let Some(bandit) = &self.curriculum.bandit {
+            let (log_weights, gains, pulls) = bandit.parts();
+            for (name, values) in [("log_weights", log_weights), ("gains", gains)] {
+                bundle.put_tensor(name, TensorData::new(values.to_vec(), [values.len()]));
+            }
+            bundle.put_number("pulls", pulls);
+        }
         bundle.write(&dir.join("progress.bpk"))
     }
 
@@ -217,11 +282,23 @@ impl System for NtmTraining {
         self.curriculum.risen = bundle.number("risen")?;
         self.recent.sequences = bundle.number("sequences")?;
         self.recent.counted = bundle.number("counted")?;
+        let pulls = match self.curriculum.bandit {
+            Some(_) => bundle.number("pulls")?,
+            None => 0,
+        };
         let (mut tensors, _) = bundle.into_parts();
-        let nats = tensors
-            .remove("nats")
-            .context("it holds no tensor `nats`")?;
-        self.recent.nats = Tensor::from_data(nats, &self.device);
+        let mut take = |name: &str| {
+            let tensor = tensors.remove(name);
+            tensor.with_context(|| format!("it holds no tensor `{name}`"))
+        };
+        self.recent.nats = Tensor::from_data(take("nats")?, &self.device);
+        if let Some(bandit) = &mut self.curriculum.bandit {
+            let mut numbers = |name: &str| -> anyhow::Result<Vec<f64>> {
+                let values = take(name)?.try_to_vec::<f64>();
+                values.map_err(|error| anyhow::anyhow!("`{name}`: {error:?}"))
+            };
+            *bandit = Bandit::from_parts(numbers("log_weights")?, numbers("gains")?, pulls);
+        }
         Ok(())
     }
 

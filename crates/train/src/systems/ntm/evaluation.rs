@@ -208,7 +208,7 @@ impl Evaluation {
         full: bool,
         device: &Device,
     ) -> anyhow::Result<Metrics> {
-        let sizes = sizes(task);
+        let sizes = task.sizes();
         let (mut cost, mut errors, mut yardstick, mut coin) = (0.0, 0.0, 0.0, 0.0);
         for batch in 0..self.batches {
             let size = sizes[batch * sizes.len().max(self.batches) / self.batches % sizes.len()];
@@ -272,15 +272,4 @@ impl Evaluation {
             errors,
         })
     }
-}
-
-/// All sizes of the training.
-fn sizes(task: &TaskConfig) -> Vec<Size> {
-    let repeats = match task.name {
-        TaskName::RepeatCopy => task.repeats[0]..=task.repeats[1],
-        _ => task.repeats[1]..=task.repeats[1],
-    };
-    (task.lengths[0]..=task.lengths[1])
-        .flat_map(|length| repeats.clone().map(move |repeats| Size { length, repeats }))
-        .collect()
 }
