@@ -76,6 +76,17 @@ impl Baseline {
         }
     }
 
+    /// The network of a learned baseline, `[rows]`, on its tape.
+    pub(super) fn network(&self, at: &At<'_>) -> Option<Tensor<1>> {
+        match self {
+            Self::Learned(nvil) => {
+                let context = at.context().expect("checked: the site has a context");
+                Some(nvil.forward(context))
+            }
+            Self::None | Self::LeaveOneOut(_) => None,
+        }
+    }
+
     /// Takes in what [`signal`](Baseline::signal) was asked about.
     pub(super) fn observe(&mut self, f: Tensor<1>) {
         if let Self::Learned(nvil) = self {
