@@ -41,11 +41,10 @@ impl Baseline {
         objective: &Objective,
     ) -> Result<(), String> {
         match self {
-            Self::None => Ok(()),
             Self::Learned(_) if site.context.is_none() => {
                 Err("the site gives no context to its baseline; set `baseline = \"none\"`".into())
             }
-            Self::Learned(_) => Ok(()),
+            Self::None | Self::Learned(_) => Ok(()),
             Self::LeaveOneOut(_) => {
                 needs_replay(schema)?;
                 expected_only(objective)
