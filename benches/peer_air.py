@@ -2,7 +2,7 @@
 
     python3 benches/peer_air.py --case reduced --batch 64
 
-prints `peer <case> <batch> median_ms min_ms` after a line with the version of torch. Eager mode, two threads, Adam with foreach=True. The same
+prints `peer <case> <batch> median_ms min_ms` after a line with the version of torch. Eager mode, two threads (`--threads`), Adam with foreach=True. The same
 model, step for step: the LSTM's input product once per image, the transformer as two batched matrix products, N + 1 likelihoods in one batch.
 """
 
@@ -114,9 +114,10 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--warm-up", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     model = Air(**SIZES[arguments.case])

@@ -138,6 +138,8 @@ pub struct EstimatorConfig {
     pub eta_rule: EtaRule,
     /// Where the squared gradient is taken that control variates minimise: `rebar`, `relax`.
     pub tuning: Tuning,
+    /// Steps from one update of scale, temperature and network of a control variate to the next: `rebar`, `relax`.
+    pub tune_every: u64,
     /// Which relaxed values the objective is taken at: `rebar`.
     pub relaxation: RelaxationKind,
     /// Whether divergences are sampled log-ratios, also where a closed form exists.
@@ -160,6 +162,7 @@ impl Default for EstimatorConfig {
             eta: 1.0,
             eta_rule: EtaRule::Gradient,
             tuning: Tuning::Logits,
+            tune_every: 1,
             relaxation: RelaxationKind::Concrete,
             sampled_divergence: false,
         }
@@ -215,6 +218,8 @@ impl EstimatorConfig {
             "in [0, 1)",
         )?;
         range("hidden", self.hidden as f64, self.hidden >= 1, "at least 1")?;
+        let every = self.tune_every;
+        range("tune_every", every as f64, every >= 1, "at least 1")?;
         range("layers", self.layers as f64, self.layers >= 1, "at least 1")?;
         range(
             "lambda",
@@ -331,7 +336,10 @@ impl EstimatorConfig {
             BaselineName::Learned => Baseline::Learned(Box::new(nvil())),
             BaselineName::LeaveOneOut => Baseline::LeaveOneOut(self.samples),
         };
-        let relax = |rule: Relax| Box::new(rule.and_baseline(baseline()).tuned_in(self.tuning));
+        let relax = |rule: Relax| {
+            let rule = rule.and_baseline(baseline());
+            Box::new(rule.tuned_in(self.tuning, self.tune_every))
+        };
         Some(match name {
             "reinforce" => Box::new(Reinforce),
             "moving-average" => Box::new(MovingAverage {

@@ -84,23 +84,34 @@ pub trait Source: Send + Sync {
 #[derive(Clone)]
 pub struct Noise {
     source: Arc<dyn Source>,
+    step: u64,
 }
 
 impl Noise {
     /// Counter-based noise of optimisation step `step` under `seed`.
     #[must_use]
     pub fn new(seed: u64, step: u64) -> Self {
-        Self::from_source(Counter {
-            key: mix(mix(seed ^ 0x756e_6269_6173_6564) ^ step),
-        })
+        Self {
+            step,
+            ..Self::from_source(Counter {
+                key: mix(mix(seed ^ 0x756e_6269_6173_6564) ^ step),
+            })
+        }
     }
 
-    /// Noise from any source.
+    /// Noise from any source, of step 0.
     #[must_use]
     pub fn from_source(source: impl Source + 'static) -> Self {
         Self {
             source: Arc::new(source),
+            step: 0,
         }
+    }
+
+    /// The optimisation step that it is for.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.step
     }
 
     /// Draws noise for `copies` copies of `batch` rows. Copy `c` gets the numbers of copy `c % independent`, so that

@@ -46,6 +46,7 @@ pub struct Relax {
     coupled: bool,
     tuned: bool,
     tuning: Tuning,
+    every: u64,
     objective: Option<RebarParameters>,
     net: Option<Box<dyn Control>>,
     baseline: Baseline,
@@ -80,6 +81,7 @@ impl Relax {
             coupled,
             tuned: true,
             tuning: Tuning::Logits,
+            every: 1,
             objective: None,
             net: None,
             baseline: Baseline::None,
@@ -96,10 +98,12 @@ impl Relax {
         self
     }
 
-    /// Minimises another squared length.
+    /// Minimises another squared length, in one of so many steps: what is tuned moves slowly, and the relaxed runs for it are most of
+    /// the cost of a step.
     #[must_use]
-    pub fn tuned_in(mut self, tuning: Tuning) -> Self {
+    pub fn tuned_in(mut self, tuning: Tuning, every: u64) -> Self {
         self.tuning = tuning;
+        self.every = every;
         self
     }
 
@@ -226,7 +230,8 @@ impl Rule for Relax {
             }
             self.left.push(left);
         }
-        let tuning = self.tuned.then(|| {
+        let due = self.tuned && at.noise().step().is_multiple_of(self.every);
+        let of_control = due.then(|| {
             let s = self.variance_surrogate(at, &branches, &latent, &logits);
             if self.objective.is_some() {
                 evaluations += samples + 2.0 * relaxed;
@@ -236,14 +241,16 @@ impl Rule for Relax {
                 None => logits.clone(),
             };
             let square = row_sum(g.clone() * self.tuning.metric(at, g)).mean();
-            let tuning = square + (s.clone() - s.inner());
-            match of_baseline {
-                Some(of_baseline) if self.objective.is_none() => {
-                    tuning + (of_baseline.clone() - of_baseline.inner())
-                }
-                _ => tuning,
-            }
+            square + (s.clone() - s.inner())
         });
+        // Beside an objective it is on the tape of the square.
+        let of_baseline = of_baseline.filter(|_| self.objective.is_none());
+        let tuning = match (of_control, of_baseline) {
+            (Some(of_control), Some(of_baseline)) => {
+                Some(of_control + (of_baseline.clone() - of_baseline.inner()))
+            }
+            (of_control, of_baseline) => of_control.or(of_baseline),
+        };
         Some(Gradient {
             logits,
             tuning,

@@ -591,3 +591,32 @@ fn a_temperature_that_has_run_away_is_reported() {
         assert_eq!(said, ran, "{temperature}: {warnings:?}");
     }
 }
+
+/// Tuned in one step of three, and then as if in every step.
+#[test]
+fn a_control_variate_is_tuned_when_it_is_due() {
+    let gradients = |tune_every: u64, step: u64| {
+        let config = EstimatorConfig {
+            hidden: 3,
+            tune_every,
+            ..EstimatorConfig::named("rebar-relax")
+        };
+        let mut estimator = build_as(&config, &TwoBits, EXPECTED);
+        stir(&mut *estimator);
+        let program = example(&TwoBits, &TwoBits.parameters(), ROWS);
+        let estimate = estimator.estimate(&program, &Noise::new(2, step));
+        let owned = estimator.owned();
+        let tuning = estimate.tuning?;
+        Some((
+            estimate.report.evaluations,
+            owned_gradients(&owned, &tuning.backward()),
+        ))
+    };
+    for step in 1..=6 {
+        let due = gradients(3, step);
+        assert_eq!(due.is_some(), step % 3 == 0);
+        if due.is_some() {
+            assert_eq!(due, gradients(1, step));
+        }
+    }
+}

@@ -280,6 +280,7 @@ impl<F: FnMut(&str, Choosing) -> Tensor<2>> Summed<F> {
 
     fn finish(self, model: &Air, images: Tensor<2>, ln_odds: f64) -> Explanation {
         let [rows, pixels] = images.dims();
+        let sigma = model.config().sigma;
         let steps = self.logits.len();
         let device = images.device();
         let prior = CountPrior::presence_logits(ln_odds, steps);
@@ -299,11 +300,11 @@ impl<F: FnMut(&str, Choosing) -> Tensor<2>> Summed<F> {
 
         let empty = Tensor::zeros([rows, pixels], &device);
         let canvases: Vec<_> = std::iter::once(empty).chain(self.canvases).collect();
-        let canvases = Tensor::cat(canvases, 0);
-        let images = images.repeat_dim(0, steps + 1);
-        let log_liks = log_lik(canvases.clone(), images, model.config().sigma)
-            .reshape([steps + 1, rows])
-            .swap_dims(0, 1);
+        // One by one: in one batch they and as many copies of the images would have to be copied together first.
+        let log_liks = canvases
+            .iter()
+            .map(|canvas| log_lik(canvas.clone(), images.clone(), sigma).unsqueeze_dim::<2>(1));
+        let log_liks = Tensor::cat(log_liks.collect(), 1);
         let before = reached.clone().narrow(1, 0, steps);
         let after = reached.narrow(1, 1, steps);
         let total = |x: Tensor<2>| x.sum_dim(1).squeeze_dim::<1>(1);
@@ -313,7 +314,7 @@ impl<F: FnMut(&str, Choosing) -> Tensor<2>> Summed<F> {
             kl_where: total(after.clone() * Tensor::cat(self.kl_where, 1)),
             kl_what: total(after * Tensor::cat(self.kl_what, 1)),
             log_counts,
-            canvases: canvases.reshape([steps + 1, rows, pixels]),
+            canvases,
             places: Tensor::stack(self.places, 0),
         }
     }
@@ -357,8 +358,8 @@ pub struct Explanation {
     pub kl_what: Tensor<1>,
     /// `ln q(n)`, `[rows, N + 1]`.
     pub log_counts: Tensor<2>,
-    /// `C_n`, `[N + 1, rows, pixels]`.
-    pub canvases: Tensor<3>,
+    /// `C_n` for `n` in `0..=N`, `[rows, pixels]` each.
+    pub canvases: Vec<Tensor<2>>,
     /// Place of object `i` if there is one, `[N, rows, 3]`.
     pub places: Tensor<3>,
 }

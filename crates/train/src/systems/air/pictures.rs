@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use unbiased_estimators::Noise;
 use unbiased_models::air::{Air, AirProgram, Counting};
 
@@ -62,9 +62,10 @@ fn explained(model: &Air, scenes: &Scenes, device: &Device, n: usize) -> anyhow:
     let explanation =
         AirProgram::new(model, images.clone(), Counting::Summed, ln_odds).explain(None);
     let counts = evaluation::counts(explanation.log_counts)?;
-    let [outcomes, rows, size] = explanation.canvases.dims();
-    let canvases = host(explanation.canvases.reshape([outcomes * rows, size]))?;
-    let places = host(explanation.places.reshape([(outcomes - 1) * rows, 3]))?;
+    let [rows, size] = images.dims();
+    let [objects, ..] = explanation.places.dims();
+    let canvases = host(Tensor::cat(explanation.canvases, 0))?;
+    let places = host(explanation.places.reshape([objects * rows, 3]))?;
     let images = host(images)?;
     let side = model.config().canvas;
     let mut pixels = Vec::with_capacity(2 * rows * size * ZOOM * ZOOM * 3);
