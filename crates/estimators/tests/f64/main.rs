@@ -4,17 +4,20 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod a2c;
+mod control_variates;
 mod enumeration;
 mod estimate;
 mod expectations;
 mod grid;
 mod hand;
 mod laws;
+mod moments;
 mod monte_carlo;
 mod mutants;
 #[path = "../programs/mod.rs"]
 mod programs;
 mod refusals;
+mod relaxed;
 mod small;
 mod stacked;
 mod tuning;
