@@ -288,6 +288,19 @@ fn parameters_are_affine_in_the_features() {
     }
 }
 
+/// Squares of the entries of every matrix of more than one row, times its rows.
+struct Weights(Vec<Vec<f64>>);
+impl ModuleVisitor for Weights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.val().dims();
+        let inputs = shape[0] as f64;
+        if D == 2 && inputs > 1.0 {
+            let values = param.val().into_data().try_to_vec::<f64>().expect("f64");
+            self.0.push(values.iter().map(|w| w * w * inputs).collect());
+        }
+    }
+}
+
 /// Biases and prior start at zero, weights have the variance that was asked for: of 30,000 draws with a standard error of
 /// `sqrt(0.8 / 30,000)` of it, 0.005.
 #[test]
@@ -302,17 +315,6 @@ fn initial_values_have_their_law() {
         let net = Sbn::new(&config, &mean, 5, &device());
         let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
         assert!(of(net.prior.val()).iter().all(|&a| a == 0.0));
-        struct Weights(Vec<Vec<f64>>);
-        impl ModuleVisitor for Weights {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let shape = param.val().dims();
-                let inputs = shape[0] as f64;
-                if D == 2 && inputs > 1.0 {
-                    let values = param.val().into_data().try_to_vec::<f64>().expect("f64");
-                    self.0.push(values.iter().map(|w| w * w * inputs).collect());
-                }
-            }
-        }
         let mut weights = Weights(Vec::new());
         net.visit(&mut weights);
         assert_eq!(weights.0.len(), 2);

@@ -41,11 +41,10 @@ impl Baseline {
         objective: &Objective,
     ) -> Result<(), String> {
         match self {
-            Self::None => Ok(()),
             Self::Learned(_) if site.context.is_none() => {
                 Err("the site gives no context to its baseline; set `baseline = \"none\"`".into())
             }
-            Self::Learned(_) => Ok(()),
+            Self::None | Self::Learned(_) => Ok(()),
             Self::LeaveOneOut(_) => {
                 needs_replay(schema)?;
                 expected_only(objective)
@@ -73,6 +72,17 @@ impl Baseline {
         match self {
             Self::None | Self::Learned(_) => f,
             Self::LeaveOneOut(_) => rloo::advantage(by_sample(f, at.samples())).flatten(0, 1),
+        }
+    }
+
+    /// The network of a learned baseline, `[rows]`, on its tape.
+    pub(super) fn network(&self, at: &At<'_>) -> Option<Tensor<1>> {
+        match self {
+            Self::Learned(nvil) => {
+                let context = at.context().expect("checked: the site has a context");
+                Some(nvil.forward(context))
+            }
+            Self::None | Self::LeaveOneOut(_) => None,
         }
     }
 

@@ -25,7 +25,7 @@
 //!
 //! Shapes: as the site. Numerics: step of the differences 1e-2 sqrt(width) / |w| in f32, 1e-4 in f64; `ln t` is held in
 //! [-4, 4]. Differences from the paper: one `eta` and one `t` per site; the relaxation is that of Grathwohl et al., 2018, unless
-//! asked for the paper's; the baseline is trained on its squared error (see [`Relax`](super::relax::Relax)). The rule is [`Relax`](super::relax::Relax) with this control variate alone.
+//! asked for the paper's. The rule is [`Relax`](super::relax::Relax) with this control variate alone.
 
 use burn::{
     module::{Module, Param},

@@ -8,7 +8,7 @@
 //!
 //! Either part may be missing: `relax` is the network `r` alone, for any `f`; `rebar` the relaxed objective alone;
 //! `rebar-relax` both, as in the paper's experiments with autoencoders. `x` is the [context](crate::Site::context) of the site, `V` an
-//! optional [`Baseline`]: a network over the context, trained on `(f - eta c - V)^2` with the relaxed objective as `c`, or the mean of `f - eta c` over the other samples. Occurrences of a site share `r` and `V`: in a program with a loop, each
+//! optional [`Baseline`]: a network over the context, trained on `(f - V)^2` and beside the relaxed objective on `E ||g||^2`, too, or the mean of `f - eta c` over the other samples, `c` being the relaxed objective. Occurrences of a site share `r` and `V`: in a program with a loop, each
 //! choice has its own `z` and context, and `f` is its cost to go. `g` has the right mean given everything
 //! before the choice, since context and baseline are known then.
 //!
@@ -213,7 +213,11 @@ impl Rule for Relax {
             let eta = scalar(eta);
             let k = path.clone() - column(self.baseline.unlearned(at, c)) * score;
             logits = logits.clone() + eta.clone().inner() * path;
-            let g0 = logits.clone() - eta.clone().inner() * k.clone();
+            let mut g0 = logits.clone() - eta.clone().inner() * k.clone();
+            if let Some(v) = self.baseline.network(at) {
+                // The best V depends on the path derivatives of c, too: it is found on the tape of ||g||^2.
+                g0 = g0 - column(v.clone() - v.inner()) * at.score();
+            }
             (eta, g0, k)
         });
 
@@ -222,7 +226,7 @@ impl Rule for Relax {
             if let Some((_, g0, k)) = &scaled {
                 let metric = self.tuning.metric(at, k.clone());
                 self.pending
-                    .push(rebar::affine(g0.clone(), k.clone(), metric));
+                    .push(rebar::affine(g0.clone().inner(), k.clone(), metric));
             }
             self.left.push(left);
         }
@@ -239,6 +243,8 @@ impl Rule for Relax {
             let square = row_sum(g.clone() * self.tuning.metric(at, g)).mean();
             square + (s.clone() - s.inner())
         });
+        // Beside an objective it is on the tape of the square.
+        let of_baseline = of_baseline.filter(|_| self.objective.is_none());
         let tuning = match (of_control, of_baseline) {
             (Some(of_control), Some(of_baseline)) => {
                 Some(of_control + (of_baseline.clone() - of_baseline.inner()))
