@@ -12,7 +12,11 @@
 //! |---|---|---|
 //! | [`bernoulli_log_lik`] | `Σ_j x_j l_j − softplus(l_j)`, per row | x − σ(l) towards the logits, l towards the targets |
 //! | [`bernoulli_kl`] | `Σ_j σ(q_j)(q_j − p_j) + softplus(p_j) − softplus(q_j)`, per row | σ(q)σ(−q)(q − p) towards q, σ(p) − σ(q) towards p |
-//! | [`sigmoid`], [`tanh`], [`softplus`] | element by element | from the saved output (softplus: input) |
+//! | [`categorical_log_lik`] | `Σ_j t_j (l_j − ln Σ_k e^{l_k})`, per row | t − Σt·softmax(l) towards the logits, l − ln Σ e^l towards the targets |
+//! | [`discretised_logistic`] | `ln[σ((x + h − μ)/s) − σ((x − h − μ)/s)]`, open at both ends | by hand, towards all three |
+//! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
+//! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
+//! | [`lstm()`], [`Lstm`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -57,7 +61,12 @@ mod adam;
 pub mod composed;
 #[cfg(feature = "flex")]
 mod flex;
+mod lstm;
 mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
-pub use ops::{bernoulli_kl, bernoulli_log_lik, sigmoid, softplus, tanh};
+pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
+pub use ops::{
+    bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
+    log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
+};

@@ -7,15 +7,23 @@
 
 mod adam;
 mod isa;
+mod logistic;
+mod lstm;
+mod lstm_op;
 mod map;
+mod panels;
 mod row_sum;
 mod scalar;
+mod softmax;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use adam::Step;
+pub(crate) use logistic::discretised_logistic;
+pub(crate) use lstm_op::lstm;
 pub(crate) use map::Map;
 pub(crate) use row_sum::RowSum;
+pub(crate) use softmax::{RowMap, categorical, logsumexp, row_map};
 
 use burn::backend::autodiff::{
     Autodiff,

@@ -1,0 +1,557 @@
+//! Softmax, its logarithm and the logarithm of its normaliser over the last axis, and the categorical log-likelihood.
+//!
+//! Rows are taken in blocks that stay in the cache: the maxima are subtracted row by row, the exponentials of the whole block are one loop
+//! (so that rows of ten classes vectorise, too), and the sums are row by row again.
+
+use super::isa::{Isa, Task};
+use super::{GRAIN, PARALLEL_FROM, contiguous, scalar, tensor};
+use burn::backend::autodiff::{
+    Autodiff,
+    checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
+use burn::backend::{
+    Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
+    tensor::FloatTensor,
+};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+/// Elements per block of rows.
+const BLOCK: usize = 2048;
+
+/// Which function of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowMap {
+    Softmax,
+    LogSoftmax,
+}
+
+pub(crate) fn row_map<const D: usize>(x: Tensor<D>, map: RowMap) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as SoftmaxKernels>::row_map(
+        x.into_dispatch(),
+        map,
+    ))
+}
+
+pub(crate) fn logsumexp<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as SoftmaxKernels>::logsumexp(x.into_dispatch()))
+}
+
+pub(crate) fn categorical(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as SoftmaxKernels>::categorical(
+        logits.into_dispatch(),
+        targets.into_dispatch(),
+    ))
+}
+
+/// Splits `count` rows of `width` over threads where that pays. The split depends on the sizes alone.
+fn rows_per_task(count: usize, width: usize) -> usize {
+    if count * width < PARALLEL_FROM {
+        count
+    } else {
+        (GRAIN / width).max(1)
+    }
+}
+
+/// y ← f(x), row by row.
+pub(super) fn apply(isa: Isa, map: RowMap, width: usize, x: &[f32], y: &mut [f32]) {
+    let rows = rows_per_task(y.len() / width, width);
+    y.par_chunks_mut(rows * width)
+        .zip(x.par_chunks(rows * width))
+        .for_each(|(y, x)| isa.run(Apply { map, width, x, y }));
+}
+
+/// g ← (∂f/∂x)ᵀ·g, row by row, from the output.
+pub(super) fn pull_back(isa: Isa, map: RowMap, width: usize, y: &[f32], g: &mut [f32]) {
+    let rows = rows_per_task(g.len() / width, width);
+    g.par_chunks_mut(rows * width)
+        .zip(y.par_chunks(rows * width))
+        .for_each(|(g, y)| isa.run(PullBack { map, width, y, g }));
+}
+
+/// `out[i] = ln Σ_j exp x[i, j]`.
+pub(super) fn log_sums(isa: Isa, width: usize, x: &[f32], out: &mut [f32]) {
+    let rows = rows_per_task(out.len(), width);
+    out.par_chunks_mut(rows)
+        .zip(x.par_chunks(rows * width))
+        .for_each(|(out, x)| isa.run(LogSums { width, x, out }));
+}
+
+/// `dx[i, j] = g[i]·(t[i, j] − s[i]·exp(x[i, j] − log_sum[i]))`, the gradient of `Σ_j t_j x_j − s·ln Σ_j exp x_j`.
+/// Without targets t = 0 and s = −1, the gradient of the log-sum itself.
+pub(super) fn gradient(
+    isa: Isa,
+    width: usize,
+    x: &[f32],
+    log_sum: &[f32],
+    targets: Option<&[f32]>,
+    g: &[f32],
+    dx: &mut [f32],
+) {
+    let rows = rows_per_task(g.len(), width);
+    dx.par_chunks_mut(rows * width)
+        .zip(x.par_chunks(rows * width))
+        .zip(log_sum.par_chunks(rows))
+        .zip(g.par_chunks(rows))
+        .enumerate()
+        .for_each(|(task, (((dx, x), log_sum), g))| {
+            let targets = targets.map(|t| {
+                if t.len() == width {
+                    t
+                } else {
+                    &t[task * rows * width..][..x.len()]
+                }
+            });
+            isa.run(LogSumGradient {
+                width,
+                x,
+                log_sum,
+                targets,
+                g,
+                dx,
+            });
+        });
+}
+
+/// `out[i] = Σ_j t[i, j]·(x[i, j] − log_sum[i])`.
+pub(super) fn weighted(
+    isa: Isa,
+    width: usize,
+    x: &[f32],
+    targets: &[f32],
+    log_sum: &[f32],
+    out: &mut [f32],
+) {
+    isa.run(Weighted {
+        width,
+        x,
+        targets,
+        log_sum,
+        out,
+    });
+}
+
+const LANES: usize = 16;
+
+/// Folds a row in `LANES` interleaved parts; a fold into one number would not vectorise.
+#[inline(always)]
+fn fold(row: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut parts = [start; LANES];
+    let mut chunks = row.chunks_exact(LANES);
+    for chunk in &mut chunks {
+        for (part, &x) in parts.iter_mut().zip(chunk) {
+            *part = f(*part, x);
+        }
+    }
+    for (part, &x) in parts.iter_mut().zip(chunks.remainder()) {
+        *part = f(*part, x);
+    }
+    let used = row.len().min(LANES);
+    parts[..used].iter().fold(start, |a, &b| f(a, b))
+}
+
+#[inline(always)]
+fn sum(row: &[f32]) -> f32 {
+    fold(row, 0.0, |a, b| a + b)
+}
+
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut parts = [0.0; LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for ((part, &a), &b) in parts.iter_mut().zip(a).zip(b) {
+            *part += a * b;
+        }
+    }
+    parts.iter().sum()
+}
+
+/// The largest element; NaN is skipped (the exponentials that follow carry it).
+#[inline(always)]
+fn max(row: &[f32]) -> f32 {
+    fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn exps<const FMA: bool>(x: &mut [f32]) {
+    for x in x {
+        *x = scalar::exp_nonpositive::<FMA>(*x);
+    }
+}
+
+struct Apply<'a> {
+    map: RowMap,
+    width: usize,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Task for Apply<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let width = self.width;
+        let block = (BLOCK / width).max(1) * width;
+        let mut scratch = vec![
+            0.0;
+            if self.map == RowMap::LogSoftmax {
+                block
+            } else {
+                0
+            }
+        ];
+        for (x, y) in self.x.chunks(block).zip(self.y.chunks_mut(block)) {
+            for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+                let max = max(x);
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = x - max;
+                }
+            }
+            match self.map {
+                RowMap::Softmax => {
+                    exps::<FMA>(y);
+                    for y in y.chunks_exact_mut(width) {
+                        let scale = 1.0 / sum(y);
+                        for y in y {
+                            *y *= scale;
+                        }
+                    }
+                }
+                RowMap::LogSoftmax => {
+                    let e = &mut scratch[..y.len()];
+                    e.copy_from_slice(y);
+                    exps::<FMA>(e);
+                    for (y, e) in y.chunks_exact_mut(width).zip(e.chunks_exact(width)) {
+                        let log = scalar::log::<FMA>(sum(e));
+                        for y in y {
+                            *y -= log;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct PullBack<'a> {
+    map: RowMap,
+    width: usize,
+    y: &'a [f32],
+    g: &'a mut [f32],
+}
+
+impl Task for PullBack<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let width = self.width;
+        let rows = self
+            .y
+            .chunks_exact(width)
+            .zip(self.g.chunks_exact_mut(width));
+        for (y, g) in rows {
+            match self.map {
+                RowMap::Softmax => {
+                    let mean = dot(y, g);
+                    for (g, &y) in g.iter_mut().zip(y) {
+                        *g = y * (*g - mean);
+                    }
+                }
+                RowMap::LogSoftmax => {
+                    let sum = sum(g);
+                    for (g, &y) in g.iter_mut().zip(y) {
+                        *g -= sum * scalar::exp_nonpositive::<FMA>(y);
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct LogSums<'a> {
+    width: usize,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Task for LogSums<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let width = self.width;
+        let rows = (BLOCK / width).max(1);
+        let mut scratch = vec![0.0; rows * width];
+        for (x, out) in self.x.chunks(rows * width).zip(self.out.chunks_mut(rows)) {
+            let e = &mut scratch[..x.len()];
+            let each = x.chunks_exact(width).zip(e.chunks_exact_mut(width));
+            for ((x, e), out) in each.zip(out.iter_mut()) {
+                *out = max(x);
+                for (e, &x) in e.iter_mut().zip(x) {
+                    *e = x - *out;
+                }
+            }
+            exps::<FMA>(e);
+            let each = x.chunks_exact(width).zip(e.chunks_exact(width));
+            for ((x, e), out) in each.zip(out) {
+                *out = if out.is_infinite() {
+                    // ∞ − ∞ is in the exponents: the limit is the maximum, and NaN stays NaN.
+                    if x.iter().any(|x| x.is_nan()) {
+                        f32::NAN
+                    } else {
+                        *out
+                    }
+                } else {
+                    *out + scalar::log::<FMA>(sum(e))
+                };
+            }
+        }
+    }
+}
+
+struct LogSumGradient<'a> {
+    width: usize,
+    x: &'a [f32],
+    log_sum: &'a [f32],
+    targets: Option<&'a [f32]>,
+    g: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Task for LogSumGradient<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let width = self.width;
+        let rows = self
+            .x
+            .chunks_exact(width)
+            .zip(self.dx.chunks_exact_mut(width))
+            .zip(self.log_sum)
+            .zip(self.g);
+        for (row, (((x, dx), &log_sum), &g)) in rows.enumerate() {
+            if let Some(targets) = self.targets {
+                let t = &targets[(row * width) % targets.len()..][..width];
+                let total = sum(t);
+                for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(t) {
+                    *dx = g * (t - total * scalar::exp_nonpositive::<FMA>(x - log_sum));
+                }
+            } else {
+                for (dx, &x) in dx.iter_mut().zip(x) {
+                    *dx = g * scalar::exp_nonpositive::<FMA>(x - log_sum);
+                }
+            }
+        }
+    }
+}
+
+struct Weighted<'a> {
+    width: usize,
+    x: &'a [f32],
+    targets: &'a [f32],
+    log_sum: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Task for Weighted<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let rows = self.x.chunks_exact(self.width).zip(self.log_sum);
+        for (row, ((x, &log_sum), out)) in rows.zip(self.out).enumerate() {
+            let t = &self.targets[(row * self.width) % self.targets.len()..][..self.width];
+            let mut parts = [0.0; LANES];
+            for (x, t) in x.chunks(LANES).zip(t.chunks(LANES)) {
+                for ((part, &x), &t) in parts.iter_mut().zip(x).zip(t) {
+                    // Term by term: large logits cancel here, and not in the sum.
+                    *part += t * (x - log_sum);
+                }
+            }
+            *out = parts.iter().sum();
+        }
+    }
+}
+
+/// The last axis.
+fn width(x: &FlexTensor) -> usize {
+    let shape = x.shape();
+    shape[shape.num_dims() - 1]
+}
+
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait SoftmaxKernels: Backend {
+    fn row_map(x: FloatTensor<Self>, map: RowMap) -> FloatTensor<Self>;
+    fn logsumexp(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn categorical(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl SoftmaxKernels for Flex {
+    fn row_map(x: FlexTensor, map: RowMap) -> FlexTensor {
+        let x = contiguous(x);
+        let mut y = vec![0.0; x.shape().num_elements()];
+        apply(Isa::best(), map, width(&x), x.storage(), &mut y);
+        tensor(y, x.shape())
+    }
+
+    fn logsumexp(x: FlexTensor) -> FlexTensor {
+        let x = contiguous(x);
+        let width = width(&x);
+        let mut shape = x.shape();
+        let last = shape.num_dims() - 1;
+        let mut out = vec![0.0; shape.num_elements() / width];
+        log_sums(Isa::best(), width, x.storage(), &mut out);
+        shape[last] = 1;
+        tensor(out, shape)
+    }
+
+    fn categorical(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
+        let (logits, targets) = (contiguous(logits), contiguous(targets));
+        let log_sum = Self::logsumexp(logits.clone());
+        categorical_from(&logits, &targets, &log_sum)
+    }
+}
+
+fn categorical_from(logits: &FlexTensor, targets: &FlexTensor, log_sum: &FlexTensor) -> FlexTensor {
+    let [rows, width] = logits.shape().dims();
+    let mut out = vec![0.0; rows];
+    weighted(
+        Isa::best(),
+        width,
+        logits.storage(),
+        targets.storage(),
+        log_sum.storage(),
+        &mut out,
+    );
+    tensor(out, [rows])
+}
+
+impl<C: CheckpointStrategy> SoftmaxKernels for Autodiff<Flex, C> {
+    fn row_map(x: FloatTensor<Self>, map: RowMap) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = Flex::row_map(x, map);
+        match RowMapGradient
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish((y.clone(), map), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn logsumexp(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let x = contiguous(x);
+        let y = Flex::logsumexp(x.clone());
+        match LogSumExpGradient
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish((x, y.clone()), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+
+    fn categorical(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ((logits, node), (targets, targets_node)) = (logits.into_parts(), targets.into_parts());
+        let (logits, targets) = (contiguous(logits), contiguous(targets));
+        let log_sum = Flex::logsumexp(logits.clone());
+        let out = categorical_from(&logits, &targets, &log_sum);
+        match CategoricalGradient
+            .prepare::<C>([node, targets_node])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prep) => prep.finish((logits, targets, log_sum), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RowMapGradient;
+
+impl Backward<Flex, 1> for RowMapGradient {
+    type State = (FlexTensor, RowMap);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let mut g = contiguous(grads.consume::<Flex>(&ops.node));
+        let (y, map) = ops.state;
+        if let [Some(parent)] = ops.parents {
+            pull_back(Isa::best(), map, width(&y), y.storage(), g.storage_mut());
+            grads.register::<Flex>(parent.id, g);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LogSumExpGradient;
+
+impl Backward<Flex, 1> for LogSumExpGradient {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = contiguous(grads.consume::<Flex>(&ops.node));
+        let (x, y) = ops.state;
+        if let [Some(parent)] = ops.parents {
+            let mut dx = vec![0.0; x.shape().num_elements()];
+            gradient(
+                Isa::best(),
+                width(&x),
+                x.storage(),
+                y.storage(),
+                None,
+                g.storage(),
+                &mut dx,
+            );
+            grads.register::<Flex>(parent.id, tensor(dx, x.shape()));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct CategoricalGradient;
+
+impl Backward<Flex, 2> for CategoricalGradient {
+    /// Logits, targets, and the logarithms of the normalisers.
+    type State = (FlexTensor, FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = contiguous(grads.consume::<Flex>(&ops.node));
+        let (x, t, log_sum) = ops.state;
+        let [parent, targets_parent] = ops.parents;
+        let width = width(&x);
+        if let Some(parent) = parent {
+            let mut dx = vec![0.0; x.shape().num_elements()];
+            gradient(
+                Isa::best(),
+                width,
+                x.storage(),
+                log_sum.storage(),
+                Some(t.storage()),
+                g.storage(),
+                &mut dx,
+            );
+            grads.register::<Flex>(parent.id, tensor(dx, x.shape()));
+        }
+        if let Some(parent) = targets_parent {
+            let (g, log_sum): (&[f32], &[f32]) = (g.storage(), log_sum.storage());
+            let mut dt = vec![0.0; t.shape().num_elements()];
+            let total = dt.len();
+            for (row, x) in x.storage::<f32>().chunks_exact(width).enumerate() {
+                let dt = &mut dt[(row * width) % total..][..width];
+                for (dt, &x) in dt.iter_mut().zip(x) {
+                    *dt += g[row] * (x - log_sum[row]);
+                }
+            }
+            grads.register::<Flex>(parent.id, tensor(dt, t.shape()));
+        }
+    }
+}
