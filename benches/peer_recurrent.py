@@ -31,19 +31,20 @@ print("torch", torch.__version__, "threads", torch.get_num_threads())
 
 for batch, steps, d_input, hidden in [(32, 50, 64, 256), (32, 20, 32, 64), (4, 20, 64, 128)]:
     x = torch.rand(batch, steps, d_input) * 2 - 1
-    layer = torch.nn.LSTM(d_input, hidden, batch_first=True)
+    for kind, make in [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)]:
+        layer = make(d_input, hidden, batch_first=True)
 
-    def value():
-        with torch.no_grad():
-            layer(x)
+        def value():
+            with torch.no_grad():
+                layer(x)
 
-    def both():
-        layer.zero_grad()
-        layer(x)[0].square().mean().backward()
+        def both():
+            layer.zero_grad()
+            layer(x)[0].square().mean().backward()
 
-    name = f"lstm b{batch} t{steps} {d_input}->{hidden}"
-    measure(f"{name} value", value)
-    measure(f"{name} both", both)
+        name = f"{kind} b{batch} t{steps} {d_input}->{hidden}"
+        measure(f"{name} value", value)
+        measure(f"{name} both", both)
 
 cell = torch.nn.LSTMCell(64, 256)
 x = torch.rand(1, 64) * 2 - 1

@@ -1,6 +1,6 @@
 //! Every operation against its composed form, on Flex, interleaved: median and minimum in microseconds.
 //!
-//! `cargo bench -p unbiased-kernels`; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
+//! `cargo bench -p unbiased-kernels --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
 //! faster than its composed form has no place in the crate.
 
 use burn::optim::{AdamConfig, Optimizer};
@@ -53,6 +53,10 @@ fn compare<A, B>(
     mut fused: impl FnMut() -> A,
     mut composed: impl FnMut() -> B,
 ) {
+    let wanted = std::env::args().skip(1).find(|a| !a.starts_with("--"));
+    if wanted.is_some_and(|wanted| !name.contains(&wanted)) {
+        return;
+    }
     let repeats = (ELEMENTS_PER_MEASUREMENT / elements).max(1);
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 3 {

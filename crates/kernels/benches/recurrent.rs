@@ -7,7 +7,7 @@ use burn::nn::LstmState;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
-use unbiased_kernels::{LstmConfig, composed};
+use unbiased_kernels::{GruConfig, LstmConfig, composed};
 
 /// As in the program: the system's allocator gives large blocks back at once.
 #[global_allocator]
@@ -58,6 +58,9 @@ fn main() {
     println!("{:9} {:34} {:>9} {:>9}", "", "case", "median", "min");
     for [batch, time, d_input, hidden] in [[32, 50, 64, 256], [32, 20, 32, 64], [4, 20, 64, 128]] {
         lstm(batch, time, d_input, hidden);
+        for reset_after in [true, false] {
+            gru(batch, time, d_input, hidden, reset_after);
+        }
     }
     step();
 }
@@ -115,6 +118,64 @@ fn lstm(batch: usize, time: usize, d_input: usize, hidden: usize) {
                 "burn",
                 Box::new(|| square(theirs.forward(x.clone(), None).0)),
             ),
+        ],
+    );
+}
+
+fn gru(batch: usize, time: usize, d_input: usize, hidden: usize, reset_after: bool) {
+    let device = Device::flex().autodiff();
+    let ours = GruConfig {
+        reset_after,
+        ..GruConfig::new(d_input, hidden, true)
+    }
+    .init(&device);
+    let theirs = burn::nn::GruConfig::new(d_input, hidden, true)
+        .with_reset_after(reset_after)
+        .init(&device)
+        .load_record(ours.clone().into_record());
+    let x = numbers([batch, time, d_input]);
+    let place = if reset_after { "" } else { " before" };
+    let initial = || Tensor::zeros([batch, hidden], &Device::flex());
+    let square = |output: Tensor<3>| {
+        black_box(output.square().mean().backward());
+    };
+    let (ours_plain, theirs_plain) = (ours.valid(), theirs.valid());
+    compare(
+        &format!("gru{place} b{batch} t{time} {d_input}->{hidden} value"),
+        vec![
+            (
+                "ours",
+                Box::new(|| drop(black_box(ours_plain.forward(x.clone(), None)))),
+            ),
+            (
+                "composed",
+                Box::new(|| {
+                    let weights = ours_plain.weights();
+                    drop(black_box(composed::gru(
+                        x.clone(),
+                        &weights,
+                        initial(),
+                        None,
+                    )));
+                }),
+            ),
+            (
+                "burn",
+                Box::new(|| drop(black_box(theirs_plain.forward(x.clone(), None)))),
+            ),
+        ],
+    );
+    compare(
+        &format!("gru{place} b{batch} t{time} {d_input}->{hidden} both"),
+        vec![
+            ("ours", Box::new(|| square(ours.forward(x.clone(), None)))),
+            (
+                "composed",
+                Box::new(|| {
+                    square(composed::gru(x.clone(), &ours.weights(), initial(), None));
+                }),
+            ),
+            ("burn", Box::new(|| square(theirs.forward(x.clone(), None)))),
         ],
     );
 }

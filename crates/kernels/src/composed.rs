@@ -2,7 +2,7 @@
 //!
 //! They work on every backend and for every float type, and are differentiated by the framework.
 
-use crate::LstmWeights;
+use crate::{GruWeights, LstmWeights};
 use burn::nn::LstmState;
 use burn::tensor::{Bool, Tensor, activation};
 
@@ -145,4 +145,49 @@ pub fn lstm(
         output.push(h.clone());
     }
     (Tensor::stack(output, 1), LstmState::new(c, h))
+}
+
+/// See [`crate::gru()`].
+#[must_use]
+pub fn gru(
+    x: Tensor<3>,
+    weights: &GruWeights,
+    state: Tensor<2>,
+    mask: Option<Tensor<2, Bool>>,
+) -> Tensor<3> {
+    let [batch, time, d_input] = x.dims();
+    let n = weights.recurrent.dims()[0];
+    let product = x
+        .reshape([batch * time, d_input])
+        .matmul(weights.input.clone());
+    let from_input = product + weights.bias.clone().unsqueeze();
+    let from_input = from_input.reshape([batch, time, 3 * n]);
+    let recurrent_bias = weights.recurrent_bias.clone().unsqueeze::<2>();
+    // Columns of the gates and of the candidate.
+    let split = |t: Tensor<2>| (t.clone().narrow(1, 0, 2 * n), t.narrow(1, 2 * n, n));
+    let (gate_weights, candidate_weights) = split(weights.recurrent.clone());
+    let (gate_bias, candidate_bias) = split(recurrent_bias);
+    let mut h = state;
+    let mut output = Vec::with_capacity(time);
+    for t in 0..time {
+        let (gates, candidate) = split(from_input.clone().narrow(1, t, 1).squeeze_dim(1));
+        let gates = sigmoid(gates + h.clone().matmul(gate_weights.clone()) + gate_bias.clone());
+        let (r, z) = (gates.clone().narrow(1, 0, n), gates.narrow(1, n, n));
+        let inner = if weights.reset_after {
+            r * (h.clone().matmul(candidate_weights.clone()) + candidate_bias.clone())
+        } else {
+            (r * h.clone()).matmul(candidate_weights.clone()) + candidate_bias.clone()
+        };
+        let candidate = tanh(candidate + inner);
+        let next = candidate.clone() + z * (h.clone() - candidate);
+        h = match &mask {
+            None => next,
+            Some(mask) => {
+                let real = mask.clone().narrow(1, t, 1).expand([batch, n]);
+                h.mask_where(real, next)
+            }
+        };
+        output.push(h.clone());
+    }
+    Tensor::stack(output, 1)
 }

@@ -16,7 +16,7 @@
 //! | [`discretised_logistic`] | `ln[σ((x + h − μ)/s) − σ((x − h − μ)/s)]`, open at both ends | by hand, towards all three |
 //! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
-//! | [`lstm()`], [`Lstm`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
+//! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -61,10 +61,12 @@ mod adam;
 pub mod composed;
 #[cfg(feature = "flex")]
 mod flex;
+mod gru;
 mod lstm;
 mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
+pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
 pub use ops::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,

@@ -42,6 +42,7 @@ impl LstmWeights {
 ///
 /// all with their own columns of W, U and b. Where `mask` is false, both states stay as they are, so that the state after a padded
 /// sequence is that after its last real step. Gradients go to everything that is tracked, the states included.
+/// Padding must hold numbers: NaN there would reach the gradient of W as 0·NaN.
 ///
 /// # Shapes
 ///

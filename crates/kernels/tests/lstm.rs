@@ -303,7 +303,7 @@ fn a_sequence_in_two_parts_is_the_sequence() {
 
 #[test]
 fn padding_changes_nothing() {
-    // A sequence of three steps, padded to five: the states are those after three steps, and padding has no gradient even if it is NaN.
+    // A sequence of three steps, padded to five: the states are those after three steps, and padding reaches no other gradient than that of W, even if it is NaN.
     let size = size(2, 5, 3, 4);
     let leaves = leaves(size, 1.0, 10);
     let mask = [[true, true, true, false, false], [true; 5]];

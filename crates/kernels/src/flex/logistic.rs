@@ -52,17 +52,15 @@ impl<'a> Inputs<'a> {
     }
 }
 
-fn grain(len: usize) -> usize {
-    if len < PARALLEL_FROM { len } else { GRAIN }
-}
-
 /// The log-probabilities.
 pub(super) fn values(isa: Isa, inputs: Inputs<'_>, out: &mut [f32]) {
-    let grain = grain(out.len());
-    out.par_chunks_mut(grain)
+    if out.len() < PARALLEL_FROM {
+        return isa.run(Values { inputs, out });
+    }
+    out.par_chunks_mut(GRAIN)
         .enumerate()
         .for_each(|(task, out)| {
-            let inputs = inputs.part(task, grain, out.len());
+            let inputs = inputs.part(task, GRAIN, out.len());
             isa.run(Values { inputs, out });
         });
 }
@@ -75,14 +73,21 @@ pub(super) fn gradients(
     dx: &mut [f32],
     dlog_scale: &mut [f32],
 ) {
-    let grain = grain(g.len());
-    dx.par_chunks_mut(grain)
-        .zip(dlog_scale.par_chunks_mut(grain))
-        .zip(g.par_chunks(grain))
+    if g.len() < PARALLEL_FROM {
+        return isa.run(Slopes {
+            inputs,
+            g,
+            dx,
+            dlog_scale,
+        });
+    }
+    dx.par_chunks_mut(GRAIN)
+        .zip(dlog_scale.par_chunks_mut(GRAIN))
+        .zip(g.par_chunks(GRAIN))
         .enumerate()
         .for_each(|(task, ((dx, dlog_scale), g))| {
             isa.run(Slopes {
-                inputs: inputs.part(task, grain, g.len()),
+                inputs: inputs.part(task, GRAIN, g.len()),
                 g,
                 dx,
                 dlog_scale,

@@ -28,6 +28,21 @@ impl Sizes {
     }
 }
 
+/// Runs `task` on parts of three arrays, each with its length of a part; on several threads where there are several parts.
+pub(super) fn in_parts(
+    [(a, a_part), (b, b_part), (c, c_part)]: [(&mut [f32], usize); 3],
+    task: impl Fn(usize, [&mut [f32]; 3]) + Sync,
+) {
+    if a.len() <= a_part {
+        return task(0, [a, b, c]);
+    }
+    a.par_chunks_mut(a_part)
+        .zip(b.par_chunks_mut(b_part))
+        .zip(c.par_chunks_mut(c_part))
+        .enumerate()
+        .for_each(|(index, ((a, b), c))| task(index, [a, b, c]));
+}
+
 /// Which steps are real, `[batch, time]`; all where there is none.
 #[derive(Clone, Copy)]
 pub(super) struct Steps<'a>(pub(super) Option<&'a [bool]>);
@@ -69,32 +84,28 @@ pub(super) fn forward(
     let Sizes { steps, hidden, .. } = inputs.sizes;
     let rows = inputs.sizes.rows_per_task(4);
     let block = rows * steps * hidden;
-    gates
-        .par_chunks_mut(4 * block)
-        .zip(output.par_chunks_mut(block))
-        .zip(cells.par_chunks_mut(block))
-        .enumerate()
-        .for_each(|(task, ((gates, output), cells))| {
-            let count = output.len() / (steps * hidden);
-            let start = task * rows;
-            let state = start * hidden..(start + count) * hidden;
-            forward_rows(
-                isa,
-                Inputs {
-                    sizes: Sizes {
-                        batch: count,
-                        ..inputs.sizes
-                    },
-                    h0: &inputs.h0[state.clone()],
-                    c0: &inputs.c0[state],
-                    mask: inputs.mask.rows(start..start + count, steps),
-                    ..inputs
+    let parts = [(gates, 4 * block), (output, block), (cells, block)];
+    in_parts(parts, |task, [gates, output, cells]| {
+        let count = output.len() / (steps * hidden);
+        let start = task * rows;
+        let state = start * hidden..(start + count) * hidden;
+        forward_rows(
+            isa,
+            Inputs {
+                sizes: Sizes {
+                    batch: count,
+                    ..inputs.sizes
                 },
-                gates,
-                output,
-                cells,
-            );
-        });
+                h0: &inputs.h0[state.clone()],
+                c0: &inputs.c0[state],
+                mask: inputs.mask.rows(start..start + count, steps),
+                ..inputs
+            },
+            gates,
+            output,
+            cells,
+        );
+    });
 }
 
 fn forward_rows(
@@ -208,33 +219,29 @@ pub(super) fn backward(
     let Sizes { steps, hidden, .. } = saved.sizes;
     let rows = saved.sizes.rows_per_task(4);
     let block = rows * steps * hidden;
-    gates
-        .par_chunks_mut(4 * block)
-        .zip(dh.par_chunks_mut(rows * hidden))
-        .zip(dc.par_chunks_mut(rows * hidden))
-        .enumerate()
-        .for_each(|(task, ((gates, dh), dc))| {
-            let count = dh.len() / hidden;
-            let start = task * rows;
-            let all = start * steps * hidden..(start + count) * steps * hidden;
-            backward_rows(
-                isa,
-                Saved {
-                    sizes: Sizes {
-                        batch: count,
-                        ..saved.sizes
-                    },
-                    c0: &saved.c0[start * hidden..(start + count) * hidden],
-                    cells: &saved.cells[all.clone()],
-                    mask: saved.mask.rows(start..start + count, steps),
-                    g: &saved.g[all],
-                    ..saved
+    let parts = [(gates, 4 * block), (dh, rows * hidden), (dc, rows * hidden)];
+    in_parts(parts, |task, [gates, dh, dc]| {
+        let count = dh.len() / hidden;
+        let start = task * rows;
+        let all = start * steps * hidden..(start + count) * steps * hidden;
+        backward_rows(
+            isa,
+            Saved {
+                sizes: Sizes {
+                    batch: count,
+                    ..saved.sizes
                 },
-                gates,
-                dh,
-                dc,
-            );
-        });
+                c0: &saved.c0[start * hidden..(start + count) * hidden],
+                cells: &saved.cells[all.clone()],
+                mask: saved.mask.rows(start..start + count, steps),
+                g: &saved.g[all],
+                ..saved
+            },
+            gates,
+            dh,
+            dc,
+        );
+    });
 }
 
 fn backward_rows(isa: Isa, saved: Saved<'_>, gates: &mut [f32], dh: &mut [f32], dc: &mut [f32]) {

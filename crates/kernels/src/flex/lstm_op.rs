@@ -120,25 +120,21 @@ impl Given {
         let shape = [batch, steps, hidden];
         (tensor(output, shape), gates, tensor(cells, shape))
     }
+}
 
-    /// The hidden state before each step, `[batch · time, h]`.
-    fn hidden_before(&self, output: &FlexTensor) -> FlexTensor {
-        let Sizes {
-            batch,
-            steps,
-            hidden,
-        } = self.sizes();
-        let (h0, output): (&[f32], &[f32]) = (self.h0.storage(), output.storage());
-        let mut before = Vec::with_capacity(output.len());
-        let rows = h0
-            .chunks_exact(hidden)
-            .zip(output.chunks_exact(steps * hidden));
-        for (h0, output) in rows {
-            before.extend_from_slice(h0);
-            before.extend_from_slice(&output[..(steps - 1) * hidden]);
-        }
-        tensor(before, [batch * steps, hidden])
+/// The hidden state before each step, `[batch · time, h]`, from the output `[batch, time, h]`.
+pub(super) fn hidden_before(h0: &FlexTensor, output: &FlexTensor) -> FlexTensor {
+    let [batch, steps, hidden] = output.shape().dims();
+    let (h0, output): (&[f32], &[f32]) = (h0.storage(), output.storage());
+    let mut before = Vec::with_capacity(output.len());
+    let rows = h0
+        .chunks_exact(hidden)
+        .zip(output.chunks_exact(steps * hidden));
+    for (h0, output) in rows {
+        before.extend_from_slice(h0);
+        before.extend_from_slice(&output[..(steps - 1) * hidden]);
     }
+    tensor(before, [batch * steps, hidden])
 }
 
 /// The last step's part of `[batch, time, h]`.
@@ -147,7 +143,7 @@ fn last(cells: &FlexTensor) -> FlexTensor {
     contiguous(cells.narrow(1, steps - 1, 1)).reshape([batch, hidden].into())
 }
 
-fn transposed(matrix: &FlexTensor) -> FlexTensor {
+pub(super) fn transposed(matrix: &FlexTensor) -> FlexTensor {
     matrix.transpose(0, 1)
 }
 
@@ -323,7 +319,7 @@ impl Backward<Flex, 6> for LstmGradient {
             grads.register::<Flex>(parent.id, dw);
         }
         if let Some(parent) = recurrent {
-            let before = given.hidden_before(&output);
+            let before = hidden_before(&given.h0, &output);
             let dw = Flex::float_matmul(transposed(&before), gates.clone());
             grads.register::<Flex>(parent.id, dw);
         }

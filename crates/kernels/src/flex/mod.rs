@@ -6,6 +6,8 @@
 )]
 
 mod adam;
+mod gru;
+mod gru_op;
 mod isa;
 mod logistic;
 mod lstm;
@@ -19,6 +21,7 @@ mod softmax;
 mod tests;
 
 pub(crate) use adam::Step;
+pub(crate) use gru_op::gru;
 pub(crate) use logistic::discretised_logistic;
 pub(crate) use lstm_op::lstm;
 pub(crate) use map::Map;

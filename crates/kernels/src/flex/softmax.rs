@@ -46,37 +46,46 @@ pub(crate) fn categorical(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     ))
 }
 
-/// Splits `count` rows of `width` over threads where that pays. The split depends on the sizes alone.
-fn rows_per_task(count: usize, width: usize) -> usize {
-    if count * width < PARALLEL_FROM {
-        count
-    } else {
-        (GRAIN / width).max(1)
-    }
+/// Rows per parallel task, or none where one thread should do it all (a pool that is asked for one task still wakes a thread). The split
+/// depends on the sizes alone.
+fn rows_per_task(count: usize, width: usize) -> Option<usize> {
+    (count * width >= PARALLEL_FROM).then(|| (GRAIN / width).max(1))
 }
 
 /// y ← f(x), row by row.
 pub(super) fn apply(isa: Isa, map: RowMap, width: usize, x: &[f32], y: &mut [f32]) {
-    let rows = rows_per_task(y.len() / width, width);
-    y.par_chunks_mut(rows * width)
-        .zip(x.par_chunks(rows * width))
-        .for_each(|(y, x)| isa.run(Apply { map, width, x, y }));
+    let run = |(x, y)| isa.run(Apply { map, width, x, y });
+    match rows_per_task(y.len() / width, width) {
+        None => run((x, y)),
+        Some(rows) => x
+            .par_chunks(rows * width)
+            .zip(y.par_chunks_mut(rows * width))
+            .for_each(run),
+    }
 }
 
 /// g ← (∂f/∂x)ᵀ·g, row by row, from the output.
 pub(super) fn pull_back(isa: Isa, map: RowMap, width: usize, y: &[f32], g: &mut [f32]) {
-    let rows = rows_per_task(g.len() / width, width);
-    g.par_chunks_mut(rows * width)
-        .zip(y.par_chunks(rows * width))
-        .for_each(|(g, y)| isa.run(PullBack { map, width, y, g }));
+    let run = |(y, g)| isa.run(PullBack { map, width, y, g });
+    match rows_per_task(g.len() / width, width) {
+        None => run((y, g)),
+        Some(rows) => y
+            .par_chunks(rows * width)
+            .zip(g.par_chunks_mut(rows * width))
+            .for_each(run),
+    }
 }
 
 /// `out[i] = ln Σ_j exp x[i, j]`.
 pub(super) fn log_sums(isa: Isa, width: usize, x: &[f32], out: &mut [f32]) {
-    let rows = rows_per_task(out.len(), width);
-    out.par_chunks_mut(rows)
-        .zip(x.par_chunks(rows * width))
-        .for_each(|(out, x)| isa.run(LogSums { width, x, out }));
+    let run = |(x, out)| isa.run(LogSums { width, x, out });
+    match rows_per_task(out.len(), width) {
+        None => run((x, out)),
+        Some(rows) => x
+            .par_chunks(rows * width)
+            .zip(out.par_chunks_mut(rows))
+            .for_each(run),
+    }
 }
 
 /// `dx[i, j] = g[i]·(t[i, j] − s[i]·exp(x[i, j] − log_sum[i]))`, the gradient of `Σ_j t_j x_j − s·ln Σ_j exp x_j`.
@@ -90,29 +99,27 @@ pub(super) fn gradient(
     g: &[f32],
     dx: &mut [f32],
 ) {
-    let rows = rows_per_task(g.len(), width);
-    dx.par_chunks_mut(rows * width)
-        .zip(x.par_chunks(rows * width))
-        .zip(log_sum.par_chunks(rows))
-        .zip(g.par_chunks(rows))
-        .enumerate()
-        .for_each(|(task, (((dx, x), log_sum), g))| {
-            let targets = targets.map(|t| {
-                if t.len() == width {
-                    t
-                } else {
-                    &t[task * rows * width..][..x.len()]
-                }
-            });
-            isa.run(LogSumGradient {
-                width,
-                x,
-                log_sum,
-                targets,
-                g,
-                dx,
-            });
+    let run = |first: usize, (((x, log_sum), g), dx): (((_, _), _), _)| {
+        isa.run(LogSumGradient {
+            width,
+            x,
+            log_sum,
+            targets,
+            first,
+            g,
+            dx,
         });
+    };
+    match rows_per_task(g.len(), width) {
+        None => run(0, (((x, log_sum), g), dx)),
+        Some(rows) => x
+            .par_chunks(rows * width)
+            .zip(log_sum.par_chunks(rows))
+            .zip(g.par_chunks(rows))
+            .zip(dx.par_chunks_mut(rows * width))
+            .enumerate()
+            .for_each(|(task, parts)| run(task * rows, parts)),
+    }
 }
 
 /// `out[i] = Σ_j t[i, j]·(x[i, j] − log_sum[i])`.
@@ -135,43 +142,49 @@ pub(super) fn weighted(
 
 const LANES: usize = 16;
 
-/// Folds a row in `LANES` interleaved parts; a fold into one number would not vectorise.
+/// Folds the terms of a row in `LANES` interleaved parts; a fold into one number would not vectorise. Short rows are not worth it.
 #[inline(always)]
-fn fold(row: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
+fn fold(
+    a: &[f32],
+    b: &[f32],
+    start: f32,
+    term: impl Fn(f32, f32) -> f32,
+    f: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    if a.len() < 2 * LANES {
+        return a
+            .iter()
+            .zip(b)
+            .fold(start, |all, (&a, &b)| f(all, term(a, b)));
+    }
     let mut parts = [start; LANES];
-    let mut chunks = row.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (part, &x) in parts.iter_mut().zip(chunk) {
-            *part = f(*part, x);
+    let (mut a, mut b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    for (a, b) in (&mut a).zip(&mut b) {
+        for ((part, &a), &b) in parts.iter_mut().zip(a).zip(b) {
+            *part = f(*part, term(a, b));
         }
     }
-    for (part, &x) in parts.iter_mut().zip(chunks.remainder()) {
-        *part = f(*part, x);
+    for ((part, &a), &b) in parts.iter_mut().zip(a.remainder()).zip(b.remainder()) {
+        *part = f(*part, term(a, b));
     }
-    let used = row.len().min(LANES);
-    parts[..used].iter().fold(start, |a, &b| f(a, b))
+    parts.into_iter().fold(start, f)
 }
 
 #[inline(always)]
 fn sum(row: &[f32]) -> f32 {
-    fold(row, 0.0, |a, b| a + b)
+    fold(row, row, 0.0, |a, _| a, |a, b| a + b)
 }
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut parts = [0.0; LANES];
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        for ((part, &a), &b) in parts.iter_mut().zip(a).zip(b) {
-            *part += a * b;
-        }
-    }
-    parts.iter().sum()
+    fold(a, b, 0.0, |a, b| a * b, |a, b| a + b)
 }
 
 /// The largest element; NaN is skipped (the exponentials that follow carry it).
 #[inline(always)]
 fn max(row: &[f32]) -> f32 {
-    fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+    let larger = |a, b| if b > a { b } else { a };
+    fold(row, row, f32::NEG_INFINITY, |a, _| a, larger)
 }
 
 #[inline(always)]
@@ -249,22 +262,34 @@ impl Task for PullBack<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let width = self.width;
-        let rows = self
-            .y
-            .chunks_exact(width)
-            .zip(self.g.chunks_exact_mut(width));
-        for (y, g) in rows {
+        let block = (BLOCK / width).max(1) * width;
+        let mut scratch = vec![
+            0.0;
+            if self.map == RowMap::LogSoftmax {
+                block
+            } else {
+                0
+            }
+        ];
+        for (y, g) in self.y.chunks(block).zip(self.g.chunks_mut(block)) {
             match self.map {
                 RowMap::Softmax => {
-                    let mean = dot(y, g);
-                    for (g, &y) in g.iter_mut().zip(y) {
-                        *g = y * (*g - mean);
+                    for (y, g) in y.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
+                        let mean = dot(y, g);
+                        for (g, &y) in g.iter_mut().zip(y) {
+                            *g = y * (*g - mean);
+                        }
                     }
                 }
                 RowMap::LogSoftmax => {
-                    let sum = sum(g);
-                    for (g, &y) in g.iter_mut().zip(y) {
-                        *g -= sum * scalar::exp_nonpositive::<FMA>(y);
+                    let e = &mut scratch[..y.len()];
+                    e.copy_from_slice(y);
+                    exps::<FMA>(e);
+                    for (e, g) in e.chunks_exact(width).zip(g.chunks_exact_mut(width)) {
+                        let sum = sum(g);
+                        for (g, &e) in g.iter_mut().zip(e) {
+                            *g -= sum * e;
+                        }
                     }
                 }
             }
@@ -286,8 +311,10 @@ impl Task for LogSums<'_> {
         let width = self.width;
         let rows = (BLOCK / width).max(1);
         let mut scratch = vec![0.0; rows * width];
+        let mut logs = vec![0.0; rows];
         for (x, out) in self.x.chunks(rows * width).zip(self.out.chunks_mut(rows)) {
             let e = &mut scratch[..x.len()];
+            let logs = &mut logs[..out.len()];
             let each = x.chunks_exact(width).zip(e.chunks_exact_mut(width));
             for ((x, e), out) in each.zip(out.iter_mut()) {
                 *out = max(x);
@@ -296,18 +323,19 @@ impl Task for LogSums<'_> {
                 }
             }
             exps::<FMA>(e);
-            let each = x.chunks_exact(width).zip(e.chunks_exact(width));
-            for ((x, e), out) in each.zip(out) {
-                *out = if out.is_infinite() {
-                    // ∞ − ∞ is in the exponents: the limit is the maximum, and NaN stays NaN.
-                    if x.iter().any(|x| x.is_nan()) {
-                        f32::NAN
-                    } else {
-                        *out
-                    }
-                } else {
-                    *out + scalar::log::<FMA>(sum(e))
-                };
+            for (e, log) in e.chunks_exact(width).zip(logs.iter_mut()) {
+                *log = sum(e);
+            }
+            for log in logs.iter_mut() {
+                *log = scalar::log::<FMA>(*log);
+            }
+            for ((x, log), out) in x.chunks_exact(width).zip(logs).zip(out) {
+                if out.is_finite() {
+                    *out += *log;
+                } else if x.iter().any(|x| x.is_nan()) {
+                    // Else the exponents were ∞ − ∞, and the limit is the maximum.
+                    *out = f32::NAN;
+                }
             }
         }
     }
@@ -317,7 +345,10 @@ struct LogSumGradient<'a> {
     width: usize,
     x: &'a [f32],
     log_sum: &'a [f32],
+    /// Of all rows, or a single row that serves all.
     targets: Option<&'a [f32]>,
+    /// The number of the first row.
+    first: usize,
     g: &'a [f32],
     dx: &'a mut [f32],
 }
@@ -328,22 +359,32 @@ impl Task for LogSumGradient<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let width = self.width;
-        let rows = self
+        let rows = (BLOCK / width).max(1);
+        let blocks = self
             .x
-            .chunks_exact(width)
-            .zip(self.dx.chunks_exact_mut(width))
-            .zip(self.log_sum)
-            .zip(self.g);
-        for (row, (((x, dx), &log_sum), &g)) in rows.enumerate() {
-            if let Some(targets) = self.targets {
-                let t = &targets[(row * width) % targets.len()..][..width];
-                let total = sum(t);
-                for ((dx, &x), &t) in dx.iter_mut().zip(x).zip(t) {
-                    *dx = g * (t - total * scalar::exp_nonpositive::<FMA>(x - log_sum));
-                }
-            } else {
+            .chunks(rows * width)
+            .zip(self.dx.chunks_mut(rows * width))
+            .zip(self.log_sum.chunks(rows).zip(self.g.chunks(rows)));
+        for (block, ((x, dx), (log_sum, g))) in blocks.enumerate() {
+            let each = x.chunks_exact(width).zip(dx.chunks_exact_mut(width));
+            for ((x, dx), log_sum) in each.zip(log_sum) {
                 for (dx, &x) in dx.iter_mut().zip(x) {
-                    *dx = g * scalar::exp_nonpositive::<FMA>(x - log_sum);
+                    *dx = x - log_sum;
+                }
+            }
+            exps::<FMA>(dx);
+            for (row, (dx, &g)) in dx.chunks_exact_mut(width).zip(g).enumerate() {
+                if let Some(targets) = self.targets {
+                    let start = (self.first + block * rows + row) * width;
+                    let t = &targets[start % targets.len()..][..width];
+                    let total = sum(t);
+                    for (dx, &t) in dx.iter_mut().zip(t) {
+                        *dx = g * (t - total * *dx);
+                    }
+                } else {
+                    for dx in dx {
+                        *dx *= g;
+                    }
                 }
             }
         }
@@ -366,14 +407,8 @@ impl Task for Weighted<'_> {
         let rows = self.x.chunks_exact(self.width).zip(self.log_sum);
         for (row, ((x, &log_sum), out)) in rows.zip(self.out).enumerate() {
             let t = &self.targets[(row * self.width) % self.targets.len()..][..self.width];
-            let mut parts = [0.0; LANES];
-            for (x, t) in x.chunks(LANES).zip(t.chunks(LANES)) {
-                for ((part, &x), &t) in parts.iter_mut().zip(x).zip(t) {
-                    // Term by term: large logits cancel here, and not in the sum.
-                    *part += t * (x - log_sum);
-                }
-            }
-            *out = parts.iter().sum();
+            // Term by term: large logits cancel here, and not in the sum.
+            *out = fold(x, t, 0.0, |x, t| t * (x - log_sum), |a, b| a + b);
         }
     }
 }
