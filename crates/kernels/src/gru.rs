@@ -3,7 +3,7 @@
 use crate::composed;
 #[cfg(feature = "flex")]
 use crate::flex;
-use burn::module::{Initializer, Module};
+use burn::module::{Initializer, Module, Param};
 use burn::nn::GateController;
 use burn::tensor::{Bool, Device, Tensor};
 
@@ -211,12 +211,10 @@ impl Gru {
             Tensor::cat(weights.to_vec(), 1)
         };
         let bias = |recurrent| {
-            let biases = linears(recurrent).map(|linear| match &linear.bias {
-                Some(bias) => bias.val(),
-                None => {
-                    let weight = linear.weight.val();
-                    Tensor::zeros([self.d_hidden], (&weight.device(), weight.dtype()))
-                }
+            let biases = linears(recurrent).map(|linear| {
+                let weight = linear.weight.val();
+                let none = || Tensor::zeros([self.d_hidden], (&weight.device(), weight.dtype()));
+                linear.bias.as_ref().map_or_else(none, Param::val)
             });
             Tensor::cat(biases.to_vec(), 0)
         };

@@ -2,8 +2,8 @@
 //!
 //! # Should I use this crate?
 //!
-//! Yes, if you train models with sigmoids, tanhs, Bernoulli likelihoods or Adam on the CPU with Burn's Flex backend: these operations are
-//! scalar there, and cost more than the matrix products of a small model. The functions here take and return ordinary tensors, are
+//! Yes, if you train models with recurrent layers, sigmoids, tanhs, softmaxes, likelihoods from logits or Adam on the CPU with Burn's Flex
+//! backend: these operations are scalar there, and cost more than the matrix products of a small model; a recurrent layer is dozens of them per step. The functions here take and return ordinary tensors, are
 //! differentiable, and give the same results on every other backend, where they are made of ordinary operations. No, if you only use a GPU.
 //!
 //! # Operations
@@ -21,8 +21,10 @@
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
-//! more than one thread from 1 Mi elements on. Views are made contiguous first. Results do not depend on the number of threads.
-//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors.
+//! more than one thread from 1 Mi elements on (recurrent layers split the batch from 1 Mi products on). Views are made contiguous first.
+//! Results do not depend on the number of threads, except that the products with the input and the gradients of the weights are Burn's.
+//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors, and [`gru()`] for a
+//! single step.
 //!
 //! The kernels and the composed forms agree to 1e-5 of the largest value and usually to 1e-6. NaN passes through both. Logits of ±10⁴ give
 //! finite values and gradients. With infinite logits the maps reach their limits, and the sums are NaN where their formula is (∞ − ∞).

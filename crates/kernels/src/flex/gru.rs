@@ -139,7 +139,7 @@ fn forward_step(
             &output[(at - 1) * n..][..n]
         };
         if mask.is_real(at) {
-            isa.run(Gates {
+            isa.run(Opening {
                 gates,
                 bias,
                 recurrent_bias,
@@ -183,7 +183,7 @@ fn forward_step(
 }
 
 /// One row of one step: r and z, and what is needed before the candidate.
-struct Gates<'a> {
+struct Opening<'a> {
     gates: &'a mut [f32],
     bias: &'a [f32],
     recurrent_bias: &'a [f32],
@@ -192,7 +192,7 @@ struct Gates<'a> {
     inner: &'a mut [f32],
 }
 
-impl Task for Gates<'_> {
+impl Task for Opening<'_> {
     type Out = ();
 
     #[inline(always)]

@@ -156,7 +156,7 @@ impl<C: CheckpointStrategy> GruKernels for Autodiff<Flex, C> {
         reset_after: bool,
     ) -> FloatTensor<Self> {
         let inputs = [x, input, recurrent, bias, recurrent_bias, h0];
-        let nodes = inputs.each_ref().map(|input| input.node());
+        let nodes = inputs.each_ref().map(FloatTensor::<Self>::node);
         let [x, input, recurrent, bias, recurrent_bias, h0] =
             inputs.map(|input| contiguous(input.into_primitive()));
         let given = Given {

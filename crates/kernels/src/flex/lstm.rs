@@ -47,7 +47,7 @@ pub(super) fn in_parts(
 #[derive(Clone, Copy)]
 pub(super) struct Steps<'a>(pub(super) Option<&'a [bool]>);
 
-impl<'a> Steps<'a> {
+impl Steps<'_> {
     pub(super) fn rows(self, rows: Range<usize>, steps: usize) -> Self {
         Self(
             self.0

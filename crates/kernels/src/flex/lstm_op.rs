@@ -188,7 +188,7 @@ impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
         mask: Mask,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let inputs = [x, input, recurrent, bias, h0, c0];
-        let nodes = inputs.each_ref().map(|input| input.node());
+        let nodes = inputs.each_ref().map(FloatTensor::<Self>::node);
         let [x, input, recurrent, bias, h0, c0] =
             inputs.map(|input| contiguous(input.into_primitive()));
         let given = Given {

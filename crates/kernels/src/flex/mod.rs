@@ -17,6 +17,7 @@ mod panels;
 mod row_sum;
 mod scalar;
 mod softmax;
+mod softmax_op;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,8 @@ pub(crate) use logistic::discretised_logistic;
 pub(crate) use lstm_op::lstm;
 pub(crate) use map::Map;
 pub(crate) use row_sum::RowSum;
-pub(crate) use softmax::{RowMap, categorical, logsumexp, row_map};
+pub(crate) use softmax::RowMap;
+pub(crate) use softmax_op::{categorical, logsumexp, row_map};
 
 use burn::backend::autodiff::{
     Autodiff,
