@@ -85,8 +85,15 @@ pub(super) fn forward(
             mask: inputs.mask.rows(start..start + count, steps),
             ..inputs
         };
+        // The hidden states side by side, as in the LSTM.
+        let mut h = inputs.h0.to_vec();
         for t in 0..steps {
-            forward_step(isa, inputs, t, gates, inner, output);
+            forward_step(
+                isa,
+                inputs,
+                t,
+                [&mut *gates, &mut *inner, &mut *output, &mut h],
+            );
         }
     });
 }
@@ -95,9 +102,7 @@ fn forward_step(
     isa: Isa,
     inputs: Inputs<'_>,
     t: usize,
-    gates: &mut [f32],
-    inner: &mut [f32],
-    output: &mut [f32],
+    [gates, inner, output, h]: [&mut [f32]; 4],
 ) {
     let Inputs {
         sizes: Sizes {
@@ -109,38 +114,21 @@ fn forward_step(
         bias,
         recurrent_bias,
         reset_after,
-        h0,
+        h0: _,
         mask,
     } = inputs;
-    {
-        let previous = if t == 0 {
-            (h0, n)
-        } else {
-            (&output[(t - 1) * n..], steps * n)
-        };
-        recurrent.gates.add_product(
-            isa,
-            batch,
-            previous,
-            (&mut gates[3 * t * n..], 3 * steps * n),
-        );
-        if reset_after {
-            recurrent
-                .candidate
-                .add_product(isa, batch, previous, (&mut inner[t * n..], steps * n));
-        }
+    let all = (&mut gates[3 * t * n..], 3 * steps * n);
+    recurrent.gates.add_product(isa, batch, (&*h, n), all);
+    if reset_after {
+        let all = (&mut inner[t * n..], steps * n);
+        recurrent.candidate.add_product(isa, batch, (&*h, n), all);
     }
-    for row in 0..batch {
+    for (row, h) in h.chunks_exact(n).enumerate() {
         let at = row * steps + t;
-        let (gates, inner) = (&mut gates[3 * at * n..][..3 * n], &mut inner[at * n..][..n]);
-        let h = if t == 0 {
-            &h0[row * n..][..n]
-        } else {
-            &output[(at - 1) * n..][..n]
-        };
+        let inner = &mut inner[at * n..][..n];
         if mask.is_real(at) {
             isa.run(Opening {
-                gates,
+                gates: &mut gates[3 * at * n..][..3 * n],
                 bias,
                 recurrent_bias,
                 reset_after,
@@ -158,15 +146,8 @@ fn forward_step(
             .candidate
             .add_product(isa, batch, reset, candidates);
     }
-    for row in 0..batch {
+    for (row, h) in h.chunks_exact_mut(n).enumerate() {
         let at = row * steps + t;
-        let (done, rest) = output.split_at_mut(at * n);
-        let out = &mut rest[..n];
-        let h = if t == 0 {
-            &h0[row * n..][..n]
-        } else {
-            &done[(at - 1) * n..]
-        };
         if mask.is_real(at) {
             isa.run(Candidate {
                 gates: &mut gates[3 * at * n..][..3 * n],
@@ -174,11 +155,9 @@ fn forward_step(
                 recurrent_bias: &recurrent_bias[2 * n..],
                 inner: reset_after.then_some(&inner[at * n..][..n]),
                 h,
-                out,
             });
-        } else {
-            out.copy_from_slice(h);
         }
+        output[at * n..][..n].copy_from_slice(h);
     }
 }
 
@@ -220,8 +199,7 @@ struct Candidate<'a> {
     bias: &'a [f32],
     recurrent_bias: &'a [f32],
     inner: Option<&'a [f32]>,
-    h: &'a [f32],
-    out: &'a mut [f32],
+    h: &'a mut [f32],
 }
 
 impl Task for Candidate<'_> {
@@ -242,9 +220,9 @@ impl Task for Candidate<'_> {
                 *n += a + b;
             }
         }
-        for (((n, z), h), out) in n.iter_mut().zip(z).zip(self.h).zip(self.out) {
+        for ((n, z), h) in n.iter_mut().zip(z).zip(self.h) {
             *n = scalar::tanh::<FMA>(*n);
-            *out = fma::<FMA>(*z, *h - *n, *n);
+            *h = fma::<FMA>(*z, *h - *n, *n);
         }
     }
 }

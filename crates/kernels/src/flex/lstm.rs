@@ -120,23 +120,19 @@ fn forward_rows(
         steps,
         hidden,
     } = inputs.sizes;
+    // The hidden states side by side: in the output they are far apart, and would meet in the same few lines of the cache.
+    let mut h = inputs.h0.to_vec();
     for t in 0..steps {
         if let Some(recurrent) = inputs.recurrent {
-            let previous = if t == 0 {
-                (inputs.h0, hidden)
-            } else {
-                (&output[(t - 1) * hidden..], steps * hidden)
-            };
             let gates = (&mut gates[4 * t * hidden..], 4 * steps * hidden);
-            recurrent.add_product(isa, batch, previous, gates);
+            recurrent.add_product(isa, batch, (&h, hidden), gates);
         }
-        for row in 0..batch {
+        for (row, h) in h.chunks_exact_mut(hidden).enumerate() {
             let at = row * steps + t;
-            let state = row * hidden..(row + 1) * hidden;
             let (before, now) = cells.split_at_mut(at * hidden);
             let c = &mut now[..hidden];
             let c_before = if t == 0 {
-                &inputs.c0[state.clone()]
+                &inputs.c0[row * hidden..][..hidden]
             } else {
                 &before[(at - 1) * hidden..]
             };
@@ -146,16 +142,12 @@ fn forward_rows(
                     bias: inputs.bias,
                     c_before,
                     c,
-                    h: &mut output[at * hidden..][..hidden],
+                    h,
                 });
             } else {
                 c.copy_from_slice(c_before);
-                if t == 0 {
-                    output[at * hidden..][..hidden].copy_from_slice(&inputs.h0[state]);
-                } else {
-                    output.copy_within((at - 1) * hidden..at * hidden, at * hidden);
-                }
             }
+            output[at * hidden..][..hidden].copy_from_slice(h);
         }
     }
 }
