@@ -3,8 +3,9 @@
 //! # Should I use this crate?
 //!
 //! Yes, if you train models with recurrent layers, sigmoids, tanhs, softmaxes, likelihoods from logits or Adam on the CPU with Burn's Flex
-//! backend: these operations are scalar there, and cost more than the matrix products of a small model; a recurrent layer is dozens of them per step. The functions here take and return ordinary tensors, are
-//! differentiable, and give the same results on every other backend, where they are made of ordinary operations. No, if you only use a GPU.
+//! backend: these operations are scalar there, and cost more than the matrix products of a small model; a recurrent layer is dozens of
+//! them per step. The functions here take and return ordinary tensors, are differentiable, and give the same results on every other backend,
+//! where they are made of ordinary operations. No, if you only use a GPU.
 //!
 //! # Operations
 //!
