@@ -1,6 +1,6 @@
 //! Every operation against its composed form, on Flex, interleaved: median and minimum in microseconds.
 //!
-//! `cargo bench -p unbiased-kernels`; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
+//! `cargo bench -p unbiased-kernels --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
 //! faster than its composed form has no place in the crate.
 
 use burn::optim::{AdamConfig, Optimizer};
@@ -8,7 +8,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
 use unbiased_kernels::{
-    FusedAdamConfig, bernoulli_kl, bernoulli_log_lik, composed, sigmoid, softplus, tanh,
+    FusedAdamConfig, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed,
+    discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax,
+    softplus, tanh,
 };
 
 const ROUNDS: usize = 41;
@@ -51,6 +53,10 @@ fn compare<A, B>(
     mut fused: impl FnMut() -> A,
     mut composed: impl FnMut() -> B,
 ) {
+    let wanted = std::env::args().skip(1).find(|a| !a.starts_with("--"));
+    if wanted.is_some_and(|wanted| !name.contains(&wanted)) {
+        return;
+    }
     let repeats = (ELEMENTS_PER_MEASUREMENT / elements).max(1);
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 3 {
@@ -79,7 +85,10 @@ fn main() {
     );
     log_lik();
     kl();
+    categorical();
+    logistic();
     maps();
+    rows();
     adam();
 }
 
@@ -114,13 +123,75 @@ fn kl() {
     }
 }
 
+fn categorical() {
+    for (rows, classes) in [(100, 10), (100, 1000), (5000, 10)] {
+        let logits = leaf(rows, classes, 1);
+        let targets = softmax(plain(rows, classes, 2));
+        compare(
+            &format!("categorical_log_lik {rows}x{classes} both"),
+            rows * classes,
+            || categorical_log_lik(logits.clone(), targets.clone()).backward(),
+            || composed::categorical_log_lik(logits.clone(), targets.clone()).backward(),
+        );
+    }
+}
+
+fn logistic() {
+    for (rows, columns) in [(16, 3072), (640, 3072)] {
+        let x = (plain(rows, columns, 1) * 31.875).round() / 127.5;
+        let (mean, log_scale) = (leaf(rows, columns, 2), leaf(rows, columns, 3));
+        compare(
+            &format!("discretised_logistic {rows}x{columns} both"),
+            rows * columns,
+            || discretised_logistic(x.clone(), mean.clone(), log_scale.clone(), 256).backward(),
+            || {
+                composed::discretised_logistic(x.clone(), mean.clone(), log_scale.clone(), 256)
+                    .backward()
+            },
+        );
+    }
+}
+
+fn rows() {
+    let maps: [(&str, Map, Map); 3] = [
+        ("softmax", softmax, composed::softmax),
+        ("log_softmax", log_softmax, composed::log_softmax),
+        ("logsumexp", logsumexp, composed::logsumexp),
+    ];
+    for (rows, columns) in [(100, 10), (5000, 10), (1000, 1000)] {
+        let x = leaf(rows, columns, 5);
+        let values = x.clone().inner();
+        for (name, fused, composed) in maps {
+            compare(
+                &format!("{name} {rows}x{columns} value"),
+                rows * columns,
+                || fused(values.clone()),
+                || composed(values.clone()),
+            );
+            compare(
+                &format!("{name} {rows}x{columns} both"),
+                rows * columns,
+                || fused(x.clone()).backward(),
+                || composed(x.clone()).backward(),
+            );
+        }
+    }
+}
+
 type Map = fn(Tensor<2>) -> Tensor<2>;
 
 fn maps() {
-    let maps: [(&str, Map, Map); 3] = [
+    let maps: [(&str, Map, Map); 6] = [
         ("sigmoid", sigmoid, composed::sigmoid),
         ("tanh", tanh, composed::tanh),
         ("softplus", softplus, composed::softplus),
+        ("log_sigmoid", log_sigmoid, composed::log_sigmoid),
+        ("exp", exp, composed::exp),
+        (
+            "log of the square",
+            |x| log(x.square()),
+            |x| composed::log(x.square()),
+        ),
     ];
     for (rows, columns) in [(24, 200), (100, 200), (1000, 1000)] {
         let x = leaf(rows, columns, 5);

@@ -2,9 +2,10 @@
 //!
 //! # Should I use this crate?
 //!
-//! Yes, if you train models with sigmoids, tanhs, Bernoulli likelihoods or Adam on the CPU with Burn's Flex backend: these operations are
-//! scalar there, and cost more than the matrix products of a small model. The functions here take and return ordinary tensors, are
-//! differentiable, and give the same results on every other backend, where they are made of ordinary operations. No, if you only use a GPU.
+//! Yes, if you train models with recurrent layers, sigmoids, tanhs, softmaxes, likelihoods from logits or Adam on the CPU with Burn's Flex
+//! backend: these operations are scalar there, and cost more than the matrix products of a small model; a recurrent layer is dozens of
+//! them per step. The functions here take and return ordinary tensors, are differentiable, and give the same results on every other backend,
+//! where they are made of ordinary operations. No, if you only use a GPU.
 //!
 //! # Operations
 //!
@@ -12,13 +13,19 @@
 //! |---|---|---|
 //! | [`bernoulli_log_lik`] | `Σ_j x_j l_j − softplus(l_j)`, per row | x − σ(l) towards the logits, l towards the targets |
 //! | [`bernoulli_kl`] | `Σ_j σ(q_j)(q_j − p_j) + softplus(p_j) − softplus(q_j)`, per row | σ(q)σ(−q)(q − p) towards q, σ(p) − σ(q) towards p |
-//! | [`sigmoid`], [`tanh`], [`softplus`] | element by element | from the saved output (softplus: input) |
+//! | [`categorical_log_lik`] | `Σ_j t_j (l_j − ln Σ_k e^{l_k})`, per row | t − Σt·softmax(l) towards the logits, l − ln Σ e^l towards the targets |
+//! | [`discretised_logistic`] | `ln[σ((x + h − μ)/s) − σ((x − h − μ)/s)]`, open at both ends | by hand, towards all three |
+//! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
+//! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
+//! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
-//! more than one thread from 1 Mi elements on. Views are made contiguous first. Results do not depend on the number of threads.
-//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors.
+//! more than one thread from 1 Mi elements on (recurrent layers split the batch from 1 Mi products on). Views are made contiguous first.
+//! Results do not depend on the number of threads, except that the products with the input and the gradients of the weights are Burn's.
+//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors, and [`gru()`] for a
+//! single step.
 //!
 //! The kernels and the composed forms agree to 1e-5 of the largest value and usually to 1e-6. NaN passes through both. Logits of ±10⁴ give
 //! finite values and gradients. With infinite logits the maps reach their limits, and the sums are NaN where their formula is (∞ − ∞).
@@ -57,7 +64,14 @@ mod adam;
 pub mod composed;
 #[cfg(feature = "flex")]
 mod flex;
+mod gru;
+mod lstm;
 mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
-pub use ops::{bernoulli_kl, bernoulli_log_lik, sigmoid, softplus, tanh};
+pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
+pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
+pub use ops::{
+    bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
+    log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
+};

@@ -4,12 +4,15 @@ mod support;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use support::{Numbers, Pair, relative_error, value_and_gradients};
-use unbiased_kernels::{bernoulli_kl, bernoulli_log_lik, composed, sigmoid, softplus, tanh};
+use unbiased_kernels::{
+    bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed, discretised_logistic, exp, log,
+    log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
+};
 
 const TOLERANCE: f64 = 1e-5;
 
 /// Name, kernel, composed form. A map ignores its second argument; a row sum is turned into a column.
-const OPERATIONS: [(&str, Pair, Pair); 5] = [
+const OPERATIONS: [(&str, Pair, Pair); 14] = [
     ("sigmoid", |x, _| sigmoid(x), |x, _| composed::sigmoid(x)),
     ("tanh", |x, _| tanh(x), |x, _| composed::tanh(x)),
     ("softplus", |x, _| softplus(x), |x, _| composed::softplus(x)),
@@ -23,7 +26,63 @@ const OPERATIONS: [(&str, Pair, Pair); 5] = [
         |a, b| bernoulli_kl(a, b).unsqueeze_dim(1),
         |a, b| composed::bernoulli_kl(a, b).unsqueeze_dim(1),
     ),
+    (
+        "categorical_log_lik",
+        |a, b| categorical_log_lik(a, b).unsqueeze_dim(1),
+        |a, b| composed::categorical_log_lik(a, b).unsqueeze_dim(1),
+    ),
+    (
+        "discretised_logistic, mean and scale",
+        |a, b| discretised_logistic(levels(&a), a.clone(), scales(&a, b), 9),
+        |a, b| composed::discretised_logistic(levels(&a), a.clone(), scales(&a, b), 9),
+    ),
+    (
+        "discretised_logistic, value and mean",
+        |a, b| discretised_logistic(a.clone() * 0.01, scales(&a, b), levels(&a), 9),
+        |a, b| composed::discretised_logistic(a.clone() * 0.01, scales(&a, b), levels(&a), 9),
+    ),
+    ("softmax", |x, _| softmax(x), |x, _| composed::softmax(x)),
+    (
+        "log_softmax",
+        |x, _| log_softmax(x),
+        |x, _| composed::log_softmax(x),
+    ),
+    (
+        "logsumexp",
+        |x, _| logsumexp(x),
+        |x, _| composed::logsumexp(x),
+    ),
+    (
+        "log_sigmoid",
+        |x, _| log_sigmoid(x),
+        |x, _| composed::log_sigmoid(x),
+    ),
+    (
+        "exp",
+        |x, _| exp(x.clamp_max(4.0)),
+        |x, _| composed::exp(x.clamp_max(4.0)),
+    ),
+    (
+        "log",
+        |x, _| log(x.abs() + 0.1),
+        |x, _| composed::log(x.abs() + 0.1),
+    ),
 ];
+
+/// One of the values −1, −¾, …, 1 in each cell.
+fn levels(like: &Tensor<2>) -> Tensor<2> {
+    let [rows, columns] = like.dims();
+    let values: Vec<f32> = (0..rows * columns)
+        .map(|i| (i * 7 % 9) as f32 / 4.0 - 1.0)
+        .collect();
+    Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &Device::flex())
+        .cast(like.dtype())
+}
+
+/// Log scales about −1, one for every cell.
+fn scales(like: &Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    b.expand(like.dims()) * 0.3 - 1.0
+}
 
 fn device() -> Device {
     // Without the kernels these tests would compare the composed forms with themselves.
@@ -163,7 +222,7 @@ fn views_and_inputs_are_left_as_they_were() {
 
 #[test]
 fn an_untracked_side_is_a_constant() {
-    for (name, kernel, reference) in &OPERATIONS[3..] {
+    for (name, kernel, reference) in &OPERATIONS[3..6] {
         let (a, b) = leaves([6, 31], 6, 3.0, 4);
         let untracked = Numbers(5).matrix([6, 31], 1.0, &device());
         let plain = untracked.clone().inner();
@@ -324,7 +383,7 @@ fn shapes_that_do_not_match_are_refused() {
 /// Each is wrong in the way a hand-written gradient usually is; the check that all tests above use must see it.
 #[test]
 fn wrong_values_and_gradients_are_caught() {
-    let wrong: [(&str, Pair, Pair); 5] = [
+    let wrong: [(&str, Pair, Pair); 8] = [
         // The value is right, the gradient 5 % too large.
         (
             "scaled",
@@ -357,6 +416,28 @@ fn wrong_values_and_gradients_are_caught() {
         ),
         // A value off by 1e-4.
         ("value", |x, _| tanh(x) * 1.0001, OPERATIONS[1].2),
+        // Targets that do not add up to 1, treated as if they did.
+        (
+            "targets",
+            |a, b| (a.clone() * b).sum_dim(1) - logsumexp(a),
+            OPERATIONS[5].2,
+        ),
+        // The ends are not open.
+        (
+            "ends",
+            |a, b| discretised_logistic(levels(&a) * 0.999, a.clone(), scales(&a, b), 9),
+            OPERATIONS[6].2,
+        ),
+        // The mean over the row is forgotten in the gradient.
+        (
+            "softmax",
+            |x, _| {
+                let max = x.clone().detach().max_dim(1);
+                let e = (x - max).exp();
+                e.clone() / e.detach().sum_dim(1)
+            },
+            OPERATIONS[8].2,
+        ),
     ];
     let (a, b) = leaves([5, 17], 5, 2.0, 9);
     for (name, kernel, reference) in wrong {

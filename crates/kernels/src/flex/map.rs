@@ -11,12 +11,15 @@ pub(crate) enum Map {
     Sigmoid,
     Tanh,
     Softplus,
+    LogSigmoid,
+    Exp,
+    Log,
 }
 
 impl Map {
-    /// The slope follows from the output for sigmoid and tanh; softplus needs its input (1 − e^−y cancels for small y).
+    /// The slope follows from the output for sigmoid, tanh and exp; the others need their input (softplus: 1 − e^−y cancels for small y).
     pub(super) fn slope_from_output(self) -> bool {
-        self != Self::Softplus
+        matches!(self, Self::Sigmoid | Self::Tanh | Self::Exp)
     }
 }
 
@@ -26,6 +29,9 @@ pub(super) fn apply(isa: Isa, map: Map, x: &mut [f32]) {
         Map::Sigmoid => apply_with::<Sigmoid>(isa, x),
         Map::Tanh => apply_with::<Tanh>(isa, x),
         Map::Softplus => apply_with::<Softplus>(isa, x),
+        Map::LogSigmoid => apply_with::<LogSigmoid>(isa, x),
+        Map::Exp => apply_with::<Exp>(isa, x),
+        Map::Log => apply_with::<Log>(isa, x),
     }
 }
 
@@ -35,6 +41,9 @@ pub(super) fn scale_by_slope(isa: Isa, map: Map, saved: &[f32], g: &mut [f32]) {
         Map::Sigmoid => scale_with::<Sigmoid>(isa, saved, g),
         Map::Tanh => scale_with::<Tanh>(isa, saved, g),
         Map::Softplus => scale_with::<Softplus>(isa, saved, g),
+        Map::LogSigmoid => scale_with::<LogSigmoid>(isa, saved, g),
+        Map::Exp => scale_with::<Exp>(isa, saved, g),
+        Map::Log => scale_with::<Log>(isa, saved, g),
     }
 }
 
@@ -76,6 +85,42 @@ impl Function for Softplus {
     #[inline(always)]
     fn slope<const FMA: bool>(x: f32) -> f32 {
         scalar::sigmoid::<FMA>(x)
+    }
+}
+
+struct LogSigmoid;
+impl Function for LogSigmoid {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        -scalar::softplus::<FMA>(-x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(x: f32) -> f32 {
+        scalar::sigmoid::<FMA>(-x)
+    }
+}
+
+struct Exp;
+impl Function for Exp {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        scalar::exp::<FMA>(x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(y: f32) -> f32 {
+        y
+    }
+}
+
+struct Log;
+impl Function for Log {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        scalar::log::<FMA>(x)
+    }
+    #[inline(always)]
+    fn slope<const FMA: bool>(x: f32) -> f32 {
+        1.0 / x
     }
 }
 

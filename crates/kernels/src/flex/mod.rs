@@ -6,16 +6,29 @@
 )]
 
 mod adam;
+mod gru;
+mod gru_op;
 mod isa;
+mod logistic;
+mod lstm;
+mod lstm_op;
 mod map;
+mod panels;
 mod row_sum;
 mod scalar;
+mod softmax;
+mod softmax_op;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use adam::Step;
+pub(crate) use gru_op::gru;
+pub(crate) use logistic::discretised_logistic;
+pub(crate) use lstm_op::lstm;
 pub(crate) use map::Map;
 pub(crate) use row_sum::RowSum;
+pub(crate) use softmax::RowMap;
+pub(crate) use softmax_op::{categorical, logsumexp, row_map};
 
 use burn::backend::autodiff::{
     Autodiff,

@@ -1,5 +1,8 @@
 //! Every instruction set of this CPU against double precision.
 
+mod recurrent;
+mod rows;
+
 use super::adam::{self, Step};
 use super::isa::Isa;
 use super::map::{self, Map};
@@ -14,11 +17,23 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+const MAPS: [Map; 6] = [
+    Map::Sigmoid,
+    Map::Tanh,
+    Map::Softplus,
+    Map::LogSigmoid,
+    Map::Exp,
+    Map::Log,
+];
+
 fn exact(map: Map, x: f64) -> f64 {
     match map {
         Map::Sigmoid => sigmoid(x),
         Map::Tanh => x.tanh(),
         Map::Softplus => softplus(x),
+        Map::LogSigmoid => -softplus(-x),
+        Map::Exp => x.exp(),
+        Map::Log => x.ln(),
     }
 }
 
@@ -56,6 +71,22 @@ fn grid() -> Vec<f32> {
     spaced.chain(special).collect()
 }
 
+/// Numbers of every size, and many about 1, where the logarithm vanishes.
+fn positive_grid() -> Vec<f32> {
+    let sizes = (-1490..=1270).map(|i| 2_f64.powf(f64::from(i) * 0.1) as f32);
+    let about_one = (-500..=500).map(|i| 1.0 + i as f32 * 1e-3 / 1.1);
+    let tiny = [
+        1e-45,
+        1e-40,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+        0.5,
+        2.0,
+        core::f32::consts::FRAC_1_SQRT_2,
+    ];
+    sizes.chain(about_one).chain(tiny).collect()
+}
+
 fn pseudo_random(count: usize, seed: u32, scale: f32) -> Vec<f32> {
     let mut state = seed;
     let next = |_| {
@@ -82,16 +113,20 @@ fn relative_error(got: &[f32], exact: &[f64]) -> f64 {
 #[test]
 fn maps_have_single_precision_everywhere() {
     for isa in Isa::all() {
-        for map in [Map::Sigmoid, Map::Tanh, Map::Softplus] {
-            let x = grid();
+        for map in MAPS {
+            let mut x = grid();
+            if map == Map::Log {
+                x = positive_grid();
+            }
             let mut y = x.clone();
             map::apply(isa, map, &mut y);
             for (&x, &y) in x.iter().zip(&y) {
                 let exact = exact(map, f64::from(x));
                 // Relative at every point; results below the normal numbers may be 0.
                 let error = (f64::from(y) - exact).abs();
+                let overflow = exact > f64::from(f32::MAX) && y == f32::INFINITY;
                 assert!(
-                    error <= 4e-7 * exact.abs() + 1.3e-38,
+                    overflow || error <= 4e-7 * exact.abs() + 1.3e-38,
                     "{isa:?} {map:?}({x}) = {y}, exact {exact}"
                 );
             }
@@ -106,6 +141,8 @@ fn maps_pass_infinities_and_nan_through() {
             (Map::Sigmoid, 0.0, 1.0),
             (Map::Tanh, -1.0, 1.0),
             (Map::Softplus, 0.0, f32::INFINITY),
+            (Map::LogSigmoid, f32::NEG_INFINITY, 0.0),
+            (Map::Exp, 0.0, f32::INFINITY),
         ] {
             let mut y = [f32::NEG_INFINITY, f32::INFINITY, f32::NAN, -f32::NAN, 0.5];
             map::apply(isa, map, &mut y);
@@ -115,15 +152,33 @@ fn maps_pass_infinities_and_nan_through() {
                 "{isa:?} {map:?} {y:?}"
             );
         }
+        let mut y = [
+            f32::INFINITY,
+            0.0,
+            -0.0,
+            f32::NAN,
+            -f32::NAN,
+            -1.0,
+            f32::NEG_INFINITY,
+        ];
+        map::apply(isa, Map::Log, &mut y);
+        assert_eq!(
+            y[..3],
+            [f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY]
+        );
+        assert!(y[3..].iter().all(|y| y.is_nan()), "{isa:?} {y:?}");
     }
 }
 
 #[test]
 fn slopes_of_maps_match() {
     for isa in Isa::all() {
-        for map in [Map::Sigmoid, Map::Tanh, Map::Softplus] {
+        for map in MAPS {
             for count in [1, 7, 16, 33, 1001] {
-                let x = pseudo_random(count, 1, 6.0);
+                let mut x = pseudo_random(count, 1, 6.0);
+                if map == Map::Log {
+                    x = x.iter().map(|x| x.abs() + 0.5).collect();
+                }
                 let mut saved = x.clone();
                 if map.slope_from_output() {
                     map::apply(isa, map, &mut saved);
@@ -137,11 +192,14 @@ fn slopes_of_maps_match() {
                         Map::Sigmoid => before * sigmoid(x) * sigmoid(-x),
                         Map::Tanh => before * (1.0 - x.tanh() * x.tanh()),
                         Map::Softplus => before * sigmoid(x),
+                        Map::LogSigmoid => before * sigmoid(-x),
+                        Map::Exp => before * x.exp(),
+                        Map::Log => before / x,
                     };
                     // The slope from the output is 1 − y² or y(1 − y): as exact as the output, absolutely and not relatively.
                     let error = (f64::from(after) - exact).abs();
                     assert!(
-                        error <= 5e-7 * before.abs(),
+                        error <= 5e-7 * before.abs().max(exact.abs()),
                         "{isa:?} {map:?} {count}: slope at {x} is off by {error}"
                     );
                 }

@@ -1,0 +1,60 @@
+"""The layers of `cargo bench -p unbiased-kernels --bench recurrent` in PyTorch: `peer <case> <median ms> <min ms>`."""
+
+import argparse
+import time
+
+import torch
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--rounds", type=int, default=15)
+parser.add_argument("--only", default="")
+args = parser.parse_args()
+torch.set_num_threads(args.threads)
+torch.manual_seed(0)
+
+
+def measure(case, function):
+    if args.only not in case:
+        return
+    times = []
+    for round_ in range(args.rounds + 3):
+        start = time.perf_counter()
+        function()
+        if round_ >= 3:
+            times.append((time.perf_counter() - start) * 1e3)
+    times.sort()
+    print(f"peer      {case:34} {times[len(times) // 2]:9.3f} {times[0]:9.3f}", flush=True)
+
+
+print("torch", torch.__version__, "threads", torch.get_num_threads())
+
+for batch, steps, d_input, hidden in [(32, 50, 64, 256), (32, 20, 32, 64), (4, 20, 64, 128)]:
+    x = torch.rand(batch, steps, d_input) * 2 - 1
+    for kind, make in [("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)]:
+        layer = make(d_input, hidden, batch_first=True)
+
+        def value():
+            with torch.no_grad():
+                layer(x)
+
+        def both():
+            layer.zero_grad()
+            layer(x)[0].square().mean().backward()
+
+        name = f"{kind} b{batch} t{steps} {d_input}->{hidden}"
+        measure(f"{name} value", value)
+        measure(f"{name} both", both)
+
+cell = torch.nn.LSTMCell(64, 256)
+x = torch.rand(1, 64) * 2 - 1
+
+
+def sample():
+    with torch.no_grad():
+        state = None
+        for _ in range(20):
+            state = cell(x, state)
+
+
+measure("lstm b1 64->256, 20 steps of one", sample)

@@ -1,0 +1,274 @@
+//! Long short-term memory over whole sequences.
+
+use crate::composed;
+#[cfg(feature = "flex")]
+use crate::flex;
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{GateController, LstmState};
+use burn::tensor::{Bool, Device, Tensor};
+
+/// The parameters of an LSTM with its four gates side by side, in the order input, forget, candidate, output (that of `PyTorch`).
+#[derive(Clone, Debug)]
+pub struct LstmWeights {
+    /// From the input, `[d_in, 4 h]`.
+    pub input: Tensor<2>,
+    /// From the hidden state of the step before, `[h, 4 h]`.
+    pub recurrent: Tensor<2>,
+    /// `[4 h]`.
+    pub bias: Tensor<1>,
+}
+
+impl LstmWeights {
+    fn check(&self, d_input: usize) -> usize {
+        let [hidden, gates] = self.recurrent.dims();
+        assert_eq!(
+            gates,
+            4 * hidden,
+            "lstm: recurrent weights must be [h, 4 h], got [{hidden}, {gates}]"
+        );
+        assert_eq!(
+            self.input.dims(),
+            [d_input, gates],
+            "lstm: input weights must be [d_in, 4 h]"
+        );
+        assert_eq!(self.bias.dims(), [gates], "lstm: bias must be [4 h]");
+        hidden
+    }
+}
+
+/// An LSTM (Hochreiter and Schmidhuber, 1997; forget gates of Gers, Schmidhuber and Cummins, 2000) over a sequence, from zero states or given ones:
+///
+/// i, f, o = σ(xW + hU + b), g = tanh(xW + hU + b), c ← f·c + i·g, h ← o·tanh c,
+///
+/// all with their own columns of W, U and b. Where `mask` is false, both states stay as they are, so that the state after a padded
+/// sequence is that after its last real step. Gradients go to everything that is tracked, the states included.
+/// Padding must hold numbers: NaN there would reach the gradient of W as 0·NaN.
+///
+/// # Shapes
+///
+/// * `x`: `[batch, time, d_in]`, `time` at least 1
+/// * `state`: cell and hidden state, `[batch, h]` each
+/// * `mask`: `[batch, time]`
+/// * returns the hidden states `[batch, time, h]` and the states after the last step
+///
+/// # Panics
+///
+/// If the shapes do not match.
+#[must_use]
+pub fn lstm(
+    x: Tensor<3>,
+    weights: &LstmWeights,
+    state: Option<LstmState<2>>,
+    mask: Option<Tensor<2, Bool>>,
+) -> (Tensor<3>, LstmState<2>) {
+    let [batch, time, d_input] = x.dims();
+    let hidden = weights.check(d_input);
+    assert!(time > 0, "lstm: the sequence is empty");
+    let state = state.unwrap_or_else(|| {
+        let zeros = Tensor::zeros([batch, hidden], (&x.device(), x.dtype()));
+        LstmState::new(zeros.clone(), zeros)
+    });
+    for (name, got) in [("cell", state.cell.dims()), ("hidden", state.hidden.dims())] {
+        assert_eq!(
+            got,
+            [batch, hidden],
+            "lstm: the {name} state must be [batch, h]"
+        );
+    }
+    if let Some(mask) = &mask {
+        assert_eq!(
+            mask.dims(),
+            [batch, time],
+            "lstm: mask must be [batch, time]"
+        );
+    }
+    #[cfg(feature = "flex")]
+    if flex::takes(&x)
+        && [
+            &weights.input,
+            &weights.recurrent,
+            &state.cell,
+            &state.hidden,
+        ]
+        .into_iter()
+        .all(flex::takes)
+        && flex::takes(&weights.bias)
+    {
+        let mask = mask.map(|mask| mask.into_data().iter::<bool>().collect::<Vec<_>>().into());
+        let LstmWeights {
+            input,
+            recurrent,
+            bias,
+        } = weights.clone();
+        let (output, cell) = flex::lstm(
+            x,
+            [input, recurrent],
+            bias,
+            [state.hidden, state.cell],
+            mask,
+        );
+        let hidden = output.clone().narrow(1, time - 1, 1).squeeze_dim(1);
+        return (output, LstmState::new(cell, hidden));
+    }
+    composed::lstm(x, weights, state, mask)
+}
+
+/// One step of [`lstm`], for sampling: `x` is `[batch, d_in]`.
+///
+/// # Panics
+///
+/// If the shapes do not match.
+#[must_use]
+pub fn lstm_step(x: Tensor<2>, weights: &LstmWeights, state: Option<LstmState<2>>) -> LstmState<2> {
+    lstm(x.unsqueeze_dim(1), weights, state, None).1
+}
+
+/// Settings of [`Lstm`].
+#[derive(Clone, Debug)]
+pub struct LstmConfig {
+    /// Width of the input.
+    pub d_input: usize,
+    /// Width h of both states.
+    pub d_hidden: usize,
+    /// Whether the gates have biases.
+    pub bias: bool,
+    /// Initial weights and biases of each gate; Xavier normal with gain 1 as in [`burn::nn::LstmConfig`].
+    pub initializer: Initializer,
+    /// Whether sequences are `[batch, time, width]` (the default) or `[time, batch, width]`.
+    pub batch_first: bool,
+    /// Whether the last step is taken first.
+    pub reverse: bool,
+    /// If given, the initial bias of the forget gates; 1 keeps them open (Jozefowicz, Zaremba and Sutskever, 2015).
+    pub forget_bias: Option<f64>,
+}
+
+impl LstmConfig {
+    /// The defaults of [`burn::nn::LstmConfig`].
+    #[must_use]
+    pub fn new(d_input: usize, d_hidden: usize, bias: bool) -> Self {
+        Self {
+            d_input,
+            d_hidden,
+            bias,
+            initializer: Initializer::XavierNormal { gain: 1.0 },
+            batch_first: true,
+            reverse: false,
+            forget_bias: None,
+        }
+    }
+
+    /// A module with random weights.
+    ///
+    /// # Panics
+    ///
+    /// If a bias of the forget gates is asked for and there are no biases.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Lstm {
+        let gate = || {
+            GateController::new(
+                self.d_input,
+                self.d_hidden,
+                self.bias,
+                self.initializer.clone(),
+                device,
+            )
+        };
+        let mut lstm = Lstm {
+            input_gate: gate(),
+            forget_gate: gate(),
+            output_gate: gate(),
+            cell_gate: gate(),
+            d_hidden: self.d_hidden,
+            batch_first: self.batch_first,
+            reverse: self.reverse,
+        };
+        if let Some(value) = self.forget_bias {
+            assert!(self.bias, "LstmConfig: forget_bias needs bias");
+            // There are two biases, of which only the sum matters.
+            let full =
+                |value: f64| Param::from_tensor(Tensor::full([self.d_hidden], value, device));
+            lstm.forget_gate.input_transform.bias = Some(full(value));
+            lstm.forget_gate.hidden_transform.bias = Some(full(0.0));
+        }
+        lstm
+    }
+}
+
+/// [`burn::nn::Lstm`] with [`lstm()`] inside: the same parameters under the same names, so that the records of each load into the other
+/// (without the options `clip`, `input_forget` and other activations, which have no kernel).
+#[derive(Module, Debug)]
+pub struct Lstm {
+    /// Input gate.
+    pub input_gate: GateController,
+    /// Forget gate.
+    pub forget_gate: GateController,
+    /// Output gate.
+    pub output_gate: GateController,
+    /// Candidate.
+    pub cell_gate: GateController,
+    /// Width of both states.
+    pub d_hidden: usize,
+    /// Whether sequences are `[batch, time, width]`.
+    pub batch_first: bool,
+    /// Whether the last step is taken first.
+    pub reverse: bool,
+}
+
+impl Lstm {
+    /// The parameters side by side. A loop over single steps should take them once.
+    #[must_use]
+    pub fn weights(&self) -> LstmWeights {
+        let gates = [
+            &self.input_gate,
+            &self.forget_gate,
+            &self.cell_gate,
+            &self.output_gate,
+        ];
+        let input = gates.map(|gate| gate.input_transform.weight.val());
+        let recurrent = gates.map(|gate| gate.hidden_transform.weight.val());
+        let bias = gates.map(|gate| {
+            let both = [&gate.input_transform, &gate.hidden_transform];
+            let biases = both.map(|linear| linear.bias.as_ref().map(Param::val));
+            match biases {
+                [Some(input), Some(recurrent)] => input + recurrent,
+                [Some(one), None] | [None, Some(one)] => one,
+                [None, None] => {
+                    let weight = gate.hidden_transform.weight.val();
+                    Tensor::zeros([self.d_hidden], (&weight.device(), weight.dtype()))
+                }
+            }
+        });
+        LstmWeights {
+            input: Tensor::cat(input.to_vec(), 1),
+            recurrent: Tensor::cat(recurrent.to_vec(), 1),
+            bias: Tensor::cat(bias.to_vec(), 0),
+        }
+    }
+
+    /// Hidden states of all steps and the states after the last one; the shapes are those of [`burn::nn::Lstm::forward`].
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>, state: Option<LstmState<2>>) -> (Tensor<3>, LstmState<2>) {
+        self.forward_masked(x, state, None)
+    }
+
+    /// The same for sequences with padding: where `mask`, `[batch, time]` whatever `batch_first`, is false, the states stay as they are.
+    #[must_use]
+    pub fn forward_masked(
+        &self,
+        x: Tensor<3>,
+        state: Option<LstmState<2>>,
+        mask: Option<Tensor<2, Bool>>,
+    ) -> (Tensor<3>, LstmState<2>) {
+        let turn = |x: Tensor<3>| if self.reverse { x.flip([1]) } else { x };
+        let swap = |x: Tensor<3>| {
+            if self.batch_first {
+                x
+            } else {
+                x.swap_dims(0, 1)
+            }
+        };
+        let mask = mask.map(|mask| if self.reverse { mask.flip([1]) } else { mask });
+        let (output, state) = lstm(turn(swap(x)), &self.weights(), state, mask);
+        (swap(turn(output)), state)
+    }
+}
