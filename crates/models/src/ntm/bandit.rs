@@ -23,7 +23,7 @@ const RESERVOIR: usize = 1000;
 /// Quantiles that become the rewards -1 and 1.
 const QUANTILES: [f64; 2] = [0.2, 0.8];
 
-/// The state of Exp3.S; see the [module](self).
+/// The state of Exp3.S (Auer et al., 2002; Graves et al., 2017): log-weights of the arms and a reservoir of gains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bandit {
     /// `w`, the largest 0: the policy does not change when all move alike.
