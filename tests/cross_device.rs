@@ -77,3 +77,24 @@ fn sbn_agrees_with_flex_under_rloo() {
 fn sbn_agrees_with_flex_under_rebar() {
     agree("sbn", "neg_elbo_nats", "rebar");
 }
+
+#[test]
+fn air_agrees_with_flex() {
+    agree("air", "neg_elbo_nats", "relax");
+}
+
+#[test]
+fn a_soft_turing_machine_agrees_with_flex() {
+    agree("ntm", "bits_per_sequence", "rloo");
+}
+
+#[test]
+fn a_hard_turing_machine_agrees_with_flex() {
+    agree("ntm/copy_hard_shift", "bits_per_sequence", "relax");
+}
+
+/// Its loss is a count of steps, so one different action would show.
+#[test]
+fn policies_agree_with_flex() {
+    agree("policy", "return_mean_100", "relax");
+}
