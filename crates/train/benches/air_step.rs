@@ -7,7 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::time::Instant;
+mod timing;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use unbiased_estimators::{EstimatorConfig, Noise, Schema};
@@ -15,26 +15,18 @@ use unbiased_models::air::{Air, AirConfig, AirProgram, Counting};
 use unbiased_train::learner::Learner;
 use unbiased_train::optimizer::OptimizerConfig;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const WARM_UP: u64 = 20;
+const WARM_UP: usize = 20;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| {
-        let place = arguments.iter().position(|a| a == name)?;
-        arguments.get(place + 1).cloned()
-    };
-    let steps: u64 = option("--steps").map_or(100, |n| n.parse().expect("--steps takes a number"));
-    let batch: usize = option("--batch").map_or(64, |n| n.parse().expect("--batch takes a number"));
-    let cases = option("--case").map_or(vec!["reduced".into(), "paper".into()], |case| vec![case]);
-    for case in &cases {
-        let mut times = measure(&settings(case), batch, steps);
-        times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
-        println!("ours {case} {batch} {median:.4} {:.4}", times[0]);
-    }
+    timing::run(|options| {
+        let steps = options.number("--steps").unwrap_or(100);
+        let batch = options.number("--batch").unwrap_or(64);
+        let cases = options.text("--case");
+        let cases = cases.map_or(vec!["reduced".into(), "paper".into()], |case| vec![case]);
+        for case in &cases {
+            measure(case, batch, steps);
+        }
+    });
 }
 
 /// The sizes of `air/scenes` and of `air/multi_mnist`.
@@ -55,11 +47,10 @@ fn settings(case: &str) -> AirConfig {
     }
 }
 
-/// Milliseconds of each step.
-fn measure(config: &AirConfig, batch: usize, steps: u64) -> Vec<f64> {
-    let plain = unbiased_train::device::open("auto")
-        .expect("a device is built in")
-        .device;
+/// Times the step.
+fn measure(case: &str, batch: usize, steps: usize) {
+    let config = &settings(case);
+    let plain = timing::device();
     let device = plain.clone().autodiff();
     let model = Air::new(config, 0, &device);
     let images = random_images(batch, config.pixels(), &plain);
@@ -71,20 +62,14 @@ fn measure(config: &AirConfig, batch: usize, steps: u64) -> Vec<f64> {
         .build(&schema, config.objective, &device)
         .expect("what is left is continuous");
     let mut learner = Learner::new(model, estimator, &OptimizerConfig::default(), false, device);
-    let mut times = Vec::new();
-    for step in 0..WARM_UP + steps {
-        let start = Instant::now();
+    let name = format!("{case} {batch}");
+    timing::time(&name, [WARM_UP, steps], &plain, |step| {
         let (model, estimator) = learner.parts();
         let program = AirProgram::new(model, images.clone(), Counting::Summed, ln_odds);
         let estimate = estimator.estimate(&program, &Noise::new(0, step));
         drop(program);
         learner.follow(&estimate);
-        plain.sync().expect("the device answers");
-        if step >= WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-    }
-    times
+    });
 }
 
 /// Pixels of which one in ten is bright; the time does not depend on them.

@@ -8,46 +8,33 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::time::Instant;
+mod timing;
 
 use unbiased_estimators::{EstimatorConfig, Noise, Schema};
 use unbiased_models::ntm::{Address, Ntm, NtmConfig, NtmProgram, Size, Stream, TaskConfig};
 use unbiased_train::learner::Learner;
 use unbiased_train::optimizer::OptimizerConfig;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const BATCH: usize = 32;
-const WARM_UP: u64 = 20;
+const WARM_UP: usize = 20;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| {
-        let place = arguments.iter().position(|a| a == name)?;
-        arguments.get(place + 1).cloned()
-    };
-    let steps: u64 = option("--steps").map_or(200, |n| n.parse().expect("--steps takes a number"));
-    let cases =
-        option("--case").map_or(vec!["soft".into(), "shift-rloo".into()], |case| vec![case]);
-    let lengths = option("--length").map_or(vec![5, 10], |n| {
-        vec![n.parse().expect("--length takes a number")]
-    });
-    for case in &cases {
-        for &length in &lengths {
-            let mut times = measure(case, length, steps);
-            times.sort_by(f64::total_cmp);
-            let median = times[times.len() / 2];
-            println!("ours {case} {length} {median:.4} {:.4}", times[0]);
+    timing::run(|options| {
+        let steps = options.number("--steps").unwrap_or(200);
+        let cases = options.text("--case");
+        let cases = cases.map_or(vec!["soft".into(), "shift-rloo".into()], |case| vec![case]);
+        let lengths = options.number("--length").map_or(vec![5, 10], |n| vec![n]);
+        for case in &cases {
+            for &length in &lengths {
+                measure(case, length, steps);
+            }
         }
-    }
+    });
 }
 
-/// Milliseconds of each step.
-fn measure(case: &str, length: usize, steps: u64) -> Vec<f64> {
-    let plain = unbiased_train::device::open("auto")
-        .expect("a device is built in")
-        .device;
+/// Times the step.
+fn measure(case: &str, length: usize, steps: usize) {
+    let plain = timing::device();
     let device = plain.clone().autodiff();
     let task = TaskConfig {
         bits: 6,
@@ -74,18 +61,12 @@ fn measure(case: &str, length: usize, steps: u64) -> Vec<f64> {
         ..OptimizerConfig::default()
     };
     let mut learner = Learner::new(model, estimator, &optimizer, false, device);
-    let mut times = Vec::new();
-    for step in 0..WARM_UP + steps {
-        let start = Instant::now();
+    let name = format!("{case} {length}");
+    timing::time(&name, [WARM_UP, steps], &plain, |step| {
         let (model, estimator) = learner.parts();
         let program = NtmProgram::new(model, &sequences);
         let estimate = estimator.estimate(&program, &Noise::new(0, step));
         drop(program);
         learner.follow(&estimate);
-        plain.sync().expect("the device answers");
-        if step >= WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-    }
-    times
+    });
 }

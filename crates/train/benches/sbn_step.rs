@@ -7,7 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::time::Instant;
+mod timing;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use unbiased_estimators::{EstimatorConfig, Noise, Schema};
@@ -15,38 +15,26 @@ use unbiased_models::sbn::{Sbn, SbnConfig, SbnProgram};
 use unbiased_train::learner::Learner;
 use unbiased_train::optimizer::OptimizerConfig;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const PIXELS: usize = 784;
-const WARM_UP: u64 = 50;
+const WARM_UP: usize = 50;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| {
-        let place = arguments.iter().position(|a| a == name)?;
-        arguments.get(place + 1).cloned()
-    };
-    let steps: u64 = option("--steps").map_or(300, |n| n.parse().expect("--steps takes a number"));
-    let cases = option("--case").map_or(vec!["rloo".into(), "rebar".into()], |case| vec![case]);
-    let batches = option("--batch").map_or(vec![24, 100], |n| {
-        vec![n.parse().expect("--batch takes a number")]
-    });
-    for case in &cases {
-        for &batch in &batches {
-            let mut times = measure(case, batch, steps);
-            times.sort_by(f64::total_cmp);
-            let median = times[times.len() / 2];
-            println!("ours {case} {batch} {median:.4} {:.4}", times[0]);
+    timing::run(|options| {
+        let steps = options.number("--steps").unwrap_or(300);
+        let cases = options.text("--case");
+        let cases = cases.map_or(vec!["rloo".into(), "rebar".into()], |case| vec![case]);
+        let batches = options.number("--batch").map_or(vec![24, 100], |n| vec![n]);
+        for case in &cases {
+            for &batch in &batches {
+                measure(case, batch, steps);
+            }
         }
-    }
+    });
 }
 
-/// Milliseconds of each step.
-fn measure(case: &str, batch: usize, steps: u64) -> Vec<f64> {
-    let plain = unbiased_train::device::open("auto")
-        .expect("a device is built in")
-        .device;
+/// Times the step.
+fn measure(case: &str, batch: usize, steps: usize) {
+    let plain = timing::device();
     let device = plain.clone().autodiff();
     let model = Sbn::new(&SbnConfig::default(), &[0.13; PIXELS], 0, &device);
     let images = random_images(batch, &plain);
@@ -60,20 +48,14 @@ fn measure(case: &str, batch: usize, steps: u64) -> Vec<f64> {
         ..OptimizerConfig::default()
     };
     let mut learner = Learner::new(model, estimator, &optimizer, false, device);
-    let mut times = Vec::new();
-    for step in 0..WARM_UP + steps {
-        let start = Instant::now();
+    let name = format!("{case} {batch}");
+    timing::time(&name, [WARM_UP, steps], &plain, |step| {
         let (model, estimator) = learner.parts();
         let program = SbnProgram::new(model, images.clone());
         let estimate = estimator.estimate(&program, &Noise::new(0, step));
         drop(program);
         learner.follow(&estimate);
-        plain.sync().expect("the device answers");
-        if step >= WARM_UP {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-    }
-    times
+    });
 }
 
 /// Bits with the density of ink of binarized digits.
