@@ -4,7 +4,8 @@
 
 use crate::{GruWeights, LstmWeights};
 use burn::nn::LstmState;
-use burn::tensor::{Bool, Tensor, activation};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Bool, Tensor, activation, module};
 
 /// See [`crate::sigmoid`].
 #[must_use]
@@ -190,4 +191,26 @@ pub fn gru(
         output.push(h.clone());
     }
     Tensor::stack(output, 1)
+}
+
+/// See [`crate::conv2d()`]; a mask is multiplied to the weights before.
+#[must_use]
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: impl Into<ConvOptions<2>>,
+) -> Tensor<4> {
+    module::conv2d(x, weight, bias, options)
+}
+
+/// See [`crate::conv_transpose2d`].
+#[must_use]
+pub fn conv_transpose2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvTransposeOptions<2>,
+) -> Tensor<4> {
+    module::conv_transpose2d(x, weight, bias, options)
 }

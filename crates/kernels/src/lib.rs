@@ -18,6 +18,7 @@
 //! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
 //! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
+//! | [`conv2d()`], [`Conv2d`], [`conv_transpose2d`], [`ConvTranspose2d`] | with strides, paddings and [`KernelMask`]s | by hand, towards all three inputs |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -62,6 +63,7 @@
 
 mod adam;
 pub mod composed;
+mod conv;
 #[cfg(feature = "flex")]
 mod flex;
 mod gru;
@@ -69,6 +71,7 @@ mod lstm;
 mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
+pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
 pub use ops::{
