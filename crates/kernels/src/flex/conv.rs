@@ -7,10 +7,12 @@
 //! * [`spread`], its transpose: x_c(p) = Σ_{o,t} w_oct · y_o(p − s_t),
 //! * [`weight_gradient`]: w_oct = Σ_p y_o(p) · x_c(p + s_t).
 //!
-//! The positions of the padding are computed as well and dropped (7 % for 3×3 on 28×28). With a stride the images are first taken apart into
-//! their phases, every stride-th pixel each, in which all shifts are whole again; a transposed convolution multiplies no zeros.
+//! Rows and images are as far apart as their padding needs, which the one before and the one behind share; those positions are computed as
+//! well and dropped (7 % for 3×3 on 28×28). With a stride the images are first taken apart into their phases, every stride-th pixel each, in
+//! which all shifts are whole again; a transposed convolution multiplies no zeros.
 
 use super::isa::{Isa, Vector, VectorTask};
+use core::cell::RefCell;
 use core::ops::Range;
 use rayon::prelude::*;
 
@@ -30,14 +32,12 @@ const SLACK: usize = 128;
 pub(crate) struct Geometry {
     image: Side,
     feature: Side,
-    /// Rows and columns of padding before the first pixel.
-    padding: [usize; 2],
     kernel: [usize; 2],
     stride: [usize; 2],
-    /// Rows and columns of a plane: the features and what the kernel reaches beyond them.
+    /// Lines and columns of an image in its long row.
     plane: [usize; 2],
-    /// The phases, [0, stride) along each axis, that have taps.
-    phases: Vec<[usize; 2]>,
+    /// Those that have taps.
+    phases: Vec<Phase>,
     taps: Vec<Tap>,
 }
 
@@ -48,6 +48,19 @@ pub(crate) struct Side {
     pub(crate) size: [usize; 2],
 }
 
+/// Every stride-th line and column of an image.
+#[derive(Clone, Copy, Debug)]
+struct Phase {
+    /// Where the padded image's phase begins, [0, stride).
+    offset: [usize; 2],
+    /// Lines and columns of padding before the first pixel.
+    lead: [usize; 2],
+    /// The first line and column of the image.
+    first: [usize; 2],
+    /// Lines and columns that the kernel reaches.
+    pixels: [usize; 2],
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Tap {
     /// Its place in the kernel, row by row.
@@ -55,11 +68,12 @@ struct Tap {
     /// The number of its phase.
     phase: usize,
     /// By how many positions it shifts that phase.
-    shift: usize,
+    shift: isize,
 }
 
 impl Geometry {
-    /// `used` says which places of the kernel, row by row, have weights; the others' are taken as 0 and have no gradient.
+    /// `padding` counts lines and columns before the first pixel; what is behind follows from the sizes. `used` says which places of the
+    /// kernel, row by row, have weights; the others' are taken as 0 and have no gradient.
     pub(crate) fn new(
         image: Side,
         feature: Side,
@@ -69,31 +83,60 @@ impl Geometry {
         used: impl Fn(usize) -> bool,
     ) -> Self {
         let reach = [0, 1].map(|axis| (kernel[axis] - 1) / stride[axis]);
-        let plane = [0, 1].map(|axis| feature.size[axis] + reach[axis]);
-        let mut phases = Vec::new();
+        let mut plane = feature.size;
+        let mut phases: Vec<Phase> = Vec::new();
         let mut taps = Vec::new();
         for index in (0..kernel[0] * kernel[1]).filter(|&index| used(index)) {
             let place = [index / kernel[1], index % kernel[1]];
-            let phase = [0, 1].map(|axis| place[axis] % stride[axis]);
-            let number = phases.iter().position(|&other| other == phase);
-            taps.push(Tap {
-                index,
-                phase: number.unwrap_or(phases.len()),
-                shift: place[0] / stride[0] * plane[1] + place[1] / stride[1],
+            let offset = [0, 1].map(|axis| place[axis] % stride[axis]);
+            let known = phases.iter().position(|phase| phase.offset == offset);
+            let phase = known.unwrap_or_else(|| {
+                let lead = [0, 1].map(|axis| {
+                    padding[axis]
+                        .saturating_sub(offset[axis])
+                        .div_ceil(stride[axis])
+                });
+                let first =
+                    [0, 1].map(|axis| lead[axis] * stride[axis] + offset[axis] - padding[axis]);
+                let pixels = [0, 1].map(|axis| {
+                    let all = image.size[axis].saturating_sub(first[axis]);
+                    let reached = (feature.size[axis] + reach[axis]).saturating_sub(lead[axis]);
+                    all.div_ceil(stride[axis]).min(reached)
+                });
+                for axis in [0, 1] {
+                    // Zeros for what the kernel reaches before the first pixel, then for what it reaches behind the last.
+                    plane[axis] = plane[axis]
+                        .max(pixels[axis] + lead[axis])
+                        .max((feature.size[axis] + reach[axis]).saturating_sub(lead[axis]));
+                }
+                phases.push(Phase {
+                    offset,
+                    lead,
+                    first,
+                    pixels,
+                });
+                phases.len() - 1
             });
-            if number.is_none() {
-                phases.push(phase);
-            }
+            taps.push((index, place, phase));
         }
+        let taps = taps.into_iter().map(|(index, place, phase)| {
+            let by = |axis: usize| {
+                (place[axis] / stride[axis]) as isize - phases[phase].lead[axis] as isize
+            };
+            Tap {
+                index,
+                phase,
+                shift: by(0) * plane[1] as isize + by(1),
+            }
+        });
         Self {
             image,
             feature,
-            padding,
             kernel,
             stride,
             plane,
+            taps: taps.collect(),
             phases,
-            taps,
         }
     }
 
@@ -124,77 +167,57 @@ impl Geometry {
         self.plane[0] * self.plane[1]
     }
 
-    /// The largest shift.
-    fn reach(&self) -> usize {
-        self.taps.iter().map(|tap| tap.shift).max().unwrap_or(0)
-    }
-
     fn multiplications(&self, count: usize) -> usize {
         count * self.positions() * self.feature.channels * self.image.channels * self.taps.len()
     }
 
-    /// The long rows of images, `channels · phases` of them.
-    fn image_rows(&self, images: &[f32], threads: bool) -> Rows {
+    /// The long rows of images: the phases of a channel, channel after channel.
+    fn image_rows<'a>(&self, images: &[f32], buffer: &'a mut Vec<f32>, threads: bool) -> Rows<'a> {
         let count = images.len() / self.image.len();
-        let mut rows = Rows::new(self.image.channels * self.phases.len(), count, self);
-        rows.fill(threads, |row, positions| {
-            let (channel, phase) = (row / self.phases.len(), row % self.phases.len());
-            for (image, plane) in positions.chunks_exact_mut(self.positions()).enumerate() {
-                let pixels = self.image.plane(images, image, channel);
-                for (line, row) in plane.chunks_exact_mut(self.plane[1]).enumerate() {
-                    let Some(y) = self.pixel(0, line, self.phases[phase][0]) else {
-                        continue;
-                    };
-                    let pixels = &pixels[y * self.image.size[1]..][..self.image.size[1]];
-                    let (columns, first) = self.columns(self.phases[phase][1]);
-                    let row = &mut row[columns];
-                    match self.stride[1] {
-                        1 => row.copy_from_slice(&pixels[first..][..row.len()]),
-                        stride => {
-                            let pixels = pixels[first..].iter().step_by(stride);
-                            for (to, &from) in row.iter_mut().zip(pixels) {
-                                *to = from;
-                            }
+        let rows = self.image.channels * self.phases.len();
+        Rows::new(rows, count, self, buffer, threads, |row, plane, image| {
+            let channel = self.image.plane(images, image, row / self.phases.len());
+            let Phase { first, pixels, .. } = self.phases[row % self.phases.len()];
+            let lines = channel.chunks_exact(self.image.size[1]);
+            let lines = lines.skip(first[0]).step_by(self.stride[0]);
+            let (used, rest) = plane.split_at_mut(pixels[0] * self.plane[1]);
+            for (to, from) in used.chunks_exact_mut(self.plane[1]).zip(lines) {
+                let (to, gap) = to.split_at_mut(pixels[1]);
+                match self.stride[1] {
+                    1 => to.copy_from_slice(&from[first[1]..][..pixels[1]]),
+                    stride => {
+                        let from = from.iter().skip(first[1]).step_by(stride);
+                        for (to, &from) in to.iter_mut().zip(from) {
+                            *to = from;
                         }
                     }
                 }
+                gap.fill(0.0);
             }
-        });
-        rows
+            rest.fill(0.0);
+        })
     }
 
-    /// The long rows of features, with zeros where the plane is larger.
-    fn feature_rows(&self, features: &[f32], threads: bool) -> Rows {
+    /// The long rows of features.
+    fn feature_rows<'a>(
+        &self,
+        features: &[f32],
+        buffer: &'a mut Vec<f32>,
+        threads: bool,
+    ) -> Rows<'a> {
         let count = features.len() / self.feature.len();
-        let mut rows = Rows::new(self.feature.channels, count, self);
-        let width = self.feature.size[1];
-        rows.fill(threads, |channel, positions| {
-            for (image, plane) in positions.chunks_exact_mut(self.positions()).enumerate() {
-                let pixels = self.feature.plane(features, image, channel);
-                let lines = plane.chunks_exact_mut(self.plane[1]);
-                for (line, pixels) in lines.zip(pixels.chunks_exact(width)) {
-                    line[..width].copy_from_slice(pixels);
-                }
+        let rows = self.feature.channels;
+        let [height, width] = self.feature.size;
+        Rows::new(rows, count, self, buffer, threads, |row, plane, image| {
+            let lines = self.feature.plane(features, image, row).chunks_exact(width);
+            let (used, rest) = plane.split_at_mut(height * self.plane[1]);
+            for (to, from) in used.chunks_exact_mut(self.plane[1]).zip(lines) {
+                let (to, gap) = to.split_at_mut(width);
+                to.copy_from_slice(from);
+                gap.fill(0.0);
             }
-        });
-        rows
-    }
-
-    /// The line of the image at a line of a phase's plane; none if it belongs to the padding.
-    fn pixel(&self, axis: usize, at: usize, phase: usize) -> Option<usize> {
-        (at * self.stride[axis] + phase)
-            .checked_sub(self.padding[axis])
-            .filter(|&pixel| pixel < self.image.size[axis])
-    }
-
-    /// The columns of a phase's plane that are not padding, and the first one's column in the image.
-    fn columns(&self, phase: usize) -> (Range<usize>, usize) {
-        let (stride, padding) = (self.stride[1], self.padding[1]);
-        let start = padding.saturating_sub(phase).div_ceil(stride);
-        let first = start * stride + phase - padding;
-        let pixels = self.image.size[1].saturating_sub(first).div_ceil(stride);
-        let end = (start + pixels).min(self.plane[1]);
-        (start.min(end)..end, first.min(self.image.size[1]))
+            rest.fill(0.0);
+        })
     }
 }
 
@@ -211,44 +234,80 @@ impl Side {
 }
 
 /// Long rows, with zeros before and behind each.
-struct Rows {
-    numbers: Vec<f32>,
+struct Rows<'a> {
+    numbers: &'a [f32],
     stride: usize,
     /// Zeros before the first position.
     front: usize,
     positions: usize,
 }
 
-impl Rows {
-    fn new(rows: usize, count: usize, geometry: &Geometry) -> Self {
-        let front = geometry.reach();
+impl<'a> Rows<'a> {
+    /// `fill` writes one image of one row.
+    fn new(
+        rows: usize,
+        count: usize,
+        geometry: &Geometry,
+        buffer: &'a mut Vec<f32>,
+        threads: bool,
+        fill: impl Fn(usize, &mut [f32], usize) + Sync,
+    ) -> Self {
+        let shifts = geometry.taps.iter().map(|tap| tap.shift.unsigned_abs());
+        let front = shifts.max().unwrap_or(0);
         let positions = count * geometry.positions();
         let stride = front + positions + front + SLACK;
+        let numbers = first(buffer, rows * stride);
+        let fill = |(index, row): (usize, &mut [f32])| {
+            let (before, row) = row.split_at_mut(front);
+            before.fill(0.0);
+            let (images, behind) = row.split_at_mut(positions);
+            behind.fill(0.0);
+            let images = images.chunks_exact_mut(geometry.positions());
+            images
+                .enumerate()
+                .for_each(|(image, plane)| fill(index, plane, image));
+        };
+        if threads {
+            numbers
+                .par_chunks_exact_mut(stride)
+                .enumerate()
+                .for_each(fill);
+        } else {
+            numbers.chunks_exact_mut(stride).enumerate().for_each(fill);
+        }
         Self {
-            numbers: vec![0.0; rows * stride],
+            numbers,
             stride,
             front,
             positions,
         }
     }
 
-    fn fill(&mut self, threads: bool, fill: impl Fn(usize, &mut [f32]) + Sync) {
-        let fill = |(index, row): (usize, &mut [f32])| {
-            fill(index, &mut row[self.front..][..self.positions]);
-        };
-        if threads {
-            let rows = self.numbers.par_chunks_exact_mut(self.stride);
-            rows.enumerate().for_each(fill);
-        } else {
-            let rows = self.numbers.chunks_exact_mut(self.stride);
-            rows.enumerate().for_each(fill);
-        }
+    /// Where position 0 of a row is once it is shifted.
+    fn start(&self, row: usize, shift: isize) -> usize {
+        (row * self.stride + self.front)
+            .checked_add_signed(shift)
+            .expect("the zeros in front are as many as the largest shift")
     }
+}
 
-    /// Where position 0 of a row is.
-    fn start(&self, row: usize) -> usize {
-        row * self.stride + self.front
+/// The first `count` numbers of a buffer that grows as needed; they hold whatever was there.
+fn first(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    if buffer.len() < count {
+        buffer.resize(count, 0.0);
     }
+    &mut buffer[..count]
+}
+
+/// What a task needs beside its inputs and results; kept by its thread, since fresh memory costs as much as a small convolution.
+#[derive(Default)]
+struct Scratch {
+    rows: Vec<f32>,
+    product: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// Features of images: `features`, as long as [`Geometry::features`] says, is overwritten.
@@ -265,26 +324,24 @@ pub(super) fn correlate(
     let matrix: Vec<f32> = (0..feature.channels)
         .flat_map(|o| columns().map(move |(c, t)| weights[geometry.weight(o, c, t)]))
         .collect();
-    geometry.in_tasks(images, image, features, feature, |images, features| {
-        let rows = geometry.image_rows(images, false);
-        let starts: Vec<usize> = columns()
-            .map(|(c, tap)| rows.start(c * geometry.phases.len() + tap.phase) + tap.shift)
-            .collect();
-        let out = product(isa, &matrix, &starts, &rows, bias);
-        let stride = out.len() / feature.channels;
-        let width = feature.size[1];
-        for (index, plane) in features
-            .chunks_exact_mut(feature.size[0] * width)
-            .enumerate()
-        {
-            let (n, channel) = (index / feature.channels, index % feature.channels);
-            let positions = &out[channel * stride + n * geometry.positions()..];
-            let lines = positions.chunks(geometry.plane[1]);
-            for (pixels, line) in plane.chunks_exact_mut(width).zip(lines) {
-                pixels.copy_from_slice(&line[..width]);
+    let [height, width] = feature.size;
+    geometry.in_tasks(
+        (images, image),
+        (features, feature),
+        |images, features, scratch| {
+            let rows = geometry.image_rows(images, &mut scratch.rows, false);
+            let starts: Vec<usize> = columns()
+                .map(|(c, tap)| rows.start(c * geometry.phases.len() + tap.phase, tap.shift))
+                .collect();
+            let out = product(isa, &matrix, &starts, &rows, bias, &mut scratch.product);
+            let planes = features.chunks_exact_mut(height * width);
+            for (plane, lines) in planes.zip(geometry.lines(out, feature.channels)) {
+                for (pixels, line) in plane.chunks_exact_mut(width).zip(lines) {
+                    pixels.copy_from_slice(&line[..width]);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Images of features, the transpose of [`correlate`]: `images`, as long as [`Geometry::images`] says, is overwritten.
@@ -308,69 +365,85 @@ pub(super) fn spread(
                 .collect()
         })
         .collect();
-    geometry.in_tasks(features, feature, images, image, |features, images| {
-        let rows = geometry.feature_rows(features, false);
-        let [height, width] = image.size;
-        // Pixels that no tap reaches.
-        for (index, plane) in images.chunks_exact_mut(height * width).enumerate() {
-            plane.fill(bias[index % image.channels]);
-        }
-        for (phase, matrix) in matrices.iter().enumerate() {
-            let starts: Vec<usize> = columns(phase)
-                .map(|(o, tap)| rows.start(o) - tap.shift)
-                .collect();
-            let out = product(isa, matrix, &starts, &rows, bias);
-            let stride = out.len() / image.channels;
-            let [phase_y, phase_x] = geometry.phases[phase];
-            let (columns, first) = geometry.columns(phase_x);
-            for (index, plane) in images.chunks_exact_mut(height * width).enumerate() {
-                let (n, channel) = (index / image.channels, index % image.channels);
-                let positions = &out[channel * stride + n * geometry.positions()..];
-                let lines = positions.chunks(geometry.plane[1]).take(geometry.plane[0]);
-                for (line, positions) in lines.enumerate() {
-                    let Some(y) = geometry.pixel(0, line, phase_y) else {
-                        continue;
-                    };
-                    let pixels = &mut plane[y * width..][first..width];
-                    let positions = &positions[columns.clone()];
-                    match geometry.stride[1] {
-                        1 => pixels[..positions.len()].copy_from_slice(positions),
-                        stride => {
-                            for (to, &from) in pixels.iter_mut().step_by(stride).zip(positions) {
-                                *to = from;
+    let [height, width] = image.size;
+    let all = geometry
+        .phases
+        .iter()
+        .map(|phase| phase.pixels[0] * phase.pixels[1]);
+    let reaches_all = all.sum::<usize>() == height * width;
+    geometry.in_tasks(
+        (features, feature),
+        (images, image),
+        |features, images, scratch| {
+            if !reaches_all {
+                for (index, plane) in images.chunks_exact_mut(height * width).enumerate() {
+                    plane.fill(bias[index % image.channels]);
+                }
+            }
+            let rows = geometry.feature_rows(features, &mut scratch.rows, false);
+            for (number, (matrix, phase)) in matrices.iter().zip(&geometry.phases).enumerate() {
+                let starts: Vec<usize> = columns(number)
+                    .map(|(o, tap)| rows.start(o, -tap.shift))
+                    .collect();
+                let out = product(isa, matrix, &starts, &rows, bias, &mut scratch.product);
+                let planes = images.chunks_exact_mut(height * width);
+                for (plane, lines) in planes.zip(geometry.lines(out, image.channels)) {
+                    let pixels = plane.chunks_exact_mut(width).skip(phase.first[0]);
+                    let pixels = pixels.step_by(geometry.stride[0]);
+                    for (pixels, line) in pixels.zip(lines.take(phase.pixels[0])) {
+                        let line = &line[..phase.pixels[1]];
+                        match geometry.stride[1] {
+                            1 => pixels[phase.first[1]..][..line.len()].copy_from_slice(line),
+                            stride => {
+                                let pixels = pixels.iter_mut().skip(phase.first[1]).step_by(stride);
+                                for (to, &from) in pixels.zip(line) {
+                                    *to = from;
+                                }
                             }
                         }
                     }
                 }
             }
-        }
-    });
+        },
+    );
 }
 
 impl Geometry {
     /// Runs `task` on groups of images, on several threads where it pays. Every image is computed alone, so results do not depend on the groups.
     fn in_tasks(
         &self,
-        from: &[f32],
-        from_side: &Side,
-        to: &mut [f32],
-        to_side: &Side,
-        task: impl Fn(&[f32], &mut [f32]) + Sync,
+        (from, from_side): (&[f32], &Side),
+        (to, to_side): (&mut [f32], &Side),
+        task: impl Fn(&[f32], &mut [f32], &mut Scratch) + Sync,
     ) {
-        let count = from.len() / from_side.len();
-        let per_image =
-            self.positions() * (self.image.channels * self.phases.len() + self.feature.channels);
-        let fit = (TASK_NUMBERS / per_image).max(1);
+        let task = |(from, to): (&[f32], &mut [f32])| {
+            SCRATCH.with_borrow_mut(|scratch| task(from, to, scratch));
+        };
         let (from_len, to_len) = (from_side.len(), to_side.len());
+        let count = from.len() / from_len;
+        let channels = self.image.channels * self.phases.len() + self.feature.channels;
+        let fit = (TASK_NUMBERS / (self.positions() * channels)).max(1);
         if self.multiplications(count) < PARALLEL_FROM {
-            let parts = from.chunks(fit * from_len).zip(to.chunks_mut(fit * to_len));
-            parts.for_each(|(from, to)| task(from, to));
+            let parts = from.chunks(fit * from_len);
+            parts.zip(to.chunks_mut(fit * to_len)).for_each(task);
         } else {
             let fit = fit.min(count.div_ceil(rayon::current_num_threads()));
             let parts = from.par_chunks(fit * from_len);
-            let parts = parts.zip(to.par_chunks_mut(fit * to_len));
-            parts.for_each(|(from, to)| task(from, to));
+            parts.zip(to.par_chunks_mut(fit * to_len)).for_each(task);
         }
+    }
+
+    /// The lines of a product's images, channel by channel.
+    fn lines<'a>(
+        &self,
+        product: &'a [f32],
+        channels: usize,
+    ) -> impl Iterator<Item = core::slice::Chunks<'a, f32>> {
+        let (row, positions, columns) = (product.len() / channels, self.positions(), self.plane[1]);
+        (0..).map(move |index| {
+            let (image, channel) = (index / channels, index % channels);
+            product[channel * row + image * positions..][..positions].chunks(columns)
+        })
     }
 }
 
@@ -384,14 +457,15 @@ pub(super) fn weight_gradient(
     let Geometry { image, feature, .. } = geometry;
     let count = images.len() / image.len();
     let threads = geometry.multiplications(count) >= PARALLEL_FROM;
-    let images = geometry.image_rows(images, threads);
-    let features = geometry.feature_rows(features, threads);
+    let [mut image_buffer, mut feature_buffer] = [Vec::new(), Vec::new()];
+    let images = geometry.image_rows(images, &mut image_buffer, threads);
+    let features = geometry.feature_rows(features, &mut feature_buffer, threads);
     let columns: Vec<(usize, Tap)> = (0..image.channels)
         .flat_map(|c| geometry.taps.iter().map(move |&tap| (c, tap)))
         .collect();
     let starts: Vec<usize> = columns
         .iter()
-        .map(|(c, tap)| images.start(c * geometry.phases.len() + tap.phase) + tap.shift)
+        .map(|(c, tap)| images.start(c * geometry.phases.len() + tap.phase, tap.shift))
         .collect();
     let channels = |block: usize| block * 8..feature.channels.min(block * 8 + 8);
     let groups = starts.len().div_ceil(COLUMNS);
@@ -425,17 +499,24 @@ pub(super) fn weight_gradient(
     gradient
 }
 
-/// `matrix`, [rows, columns], times the numbers of `from` at its positions, each column's from its own start, plus `bias` by row; as long rows
-/// without zeros in front.
-fn product(isa: Isa, matrix: &[f32], starts: &[usize], from: &Rows, bias: &[f32]) -> Vec<f32> {
+/// `matrix`, [rows, columns], times the numbers of `from` at its positions, each column's from its own start, plus `bias` by row. Returns as many
+/// numbers per row as there are positions, and some more.
+fn product<'a>(
+    isa: Isa,
+    matrix: &[f32],
+    starts: &[usize],
+    from: &Rows<'_>,
+    bias: &[f32],
+    buffer: &'a mut Vec<f32>,
+) -> &'a [f32] {
     let stride = from.positions + SLACK;
-    let mut out = vec![0.0; bias.len() * stride];
+    let out = first(buffer, bias.len() * stride);
     isa.run_vectors(Product {
         matrix,
         starts,
         from,
         bias,
-        out: &mut out,
+        out,
         stride,
     });
     out
@@ -444,7 +525,7 @@ fn product(isa: Isa, matrix: &[f32], starts: &[usize], from: &Rows, bias: &[f32]
 struct Product<'a> {
     matrix: &'a [f32],
     starts: &'a [usize],
-    from: &'a Rows,
+    from: &'a Rows<'a>,
     bias: &'a [f32],
     out: &'a mut [f32],
     stride: usize,
@@ -498,9 +579,9 @@ impl Product<'_> {
 
 /// Dot products of some feature channels with images at some starts, into `sums`, [8, `COLUMNS`].
 struct Dots<'a> {
-    features: &'a Rows,
+    features: &'a Rows<'a>,
     channels: Range<usize>,
-    images: &'a Rows,
+    images: &'a Rows<'a>,
     starts: &'a [usize],
     sums: &'a mut [f32],
 }
@@ -556,7 +637,7 @@ impl Dots<'_> {
         let steps = positions.len().div_ceil(V::LANES);
         let long = steps * V::LANES;
         let features: [&[f32]; R] = core::array::from_fn(|i| {
-            let start = self.features.start(self.channels.start + row + i);
+            let start = self.features.start(self.channels.start + row + i, 0);
             &self.features.numbers[start + positions.start..][..long]
         });
         let images: [&[f32]; C] = core::array::from_fn(|j| {
