@@ -22,8 +22,13 @@ const PARALLEL_FROM: usize = 1 << 22;
 const TASK_NUMBERS: usize = 128 * 1024;
 /// Positions that [`Dots`] runs over at a time: its rows stay in the first-level cache.
 const BLOCK: usize = 1024;
-/// Columns of the weight gradient per task: a multiple of the taps of a block, so that none is cut.
+/// Feature channels and columns of the weight gradient whose sums are held together: multiples of a block's.
+const CHANNELS: usize = 8;
 const COLUMNS: usize = 24;
+/// The most tasks that the weight gradient is split into, each with its own sums.
+const TASKS: usize = 16;
+/// Numbers per line of the cache.
+const ALIGNED: usize = 16;
 /// Zeros behind each long row, for vectors that begin in it and end behind it.
 const SLACK: usize = 128;
 
@@ -172,10 +177,10 @@ impl Geometry {
     }
 
     /// The long rows of images: the phases of a channel, channel after channel.
-    fn image_rows<'a>(&self, images: &[f32], buffer: &'a mut Vec<f32>, threads: bool) -> Rows<'a> {
+    fn image_rows<'a>(&self, images: &[f32], buffer: &'a mut Vec<f32>) -> Rows<'a> {
         let count = images.len() / self.image.len();
         let rows = self.image.channels * self.phases.len();
-        Rows::new(rows, count, self, buffer, threads, |row, plane, image| {
+        Rows::new(rows, count, self, buffer, |row, plane, image| {
             let channel = self.image.plane(images, image, row / self.phases.len());
             let Phase { first, pixels, .. } = self.phases[row % self.phases.len()];
             let lines = channel.chunks_exact(self.image.size[1]);
@@ -199,16 +204,11 @@ impl Geometry {
     }
 
     /// The long rows of features.
-    fn feature_rows<'a>(
-        &self,
-        features: &[f32],
-        buffer: &'a mut Vec<f32>,
-        threads: bool,
-    ) -> Rows<'a> {
+    fn feature_rows<'a>(&self, features: &[f32], buffer: &'a mut Vec<f32>) -> Rows<'a> {
         let count = features.len() / self.feature.len();
         let rows = self.feature.channels;
         let [height, width] = self.feature.size;
-        Rows::new(rows, count, self, buffer, threads, |row, plane, image| {
+        Rows::new(rows, count, self, buffer, |row, plane, image| {
             let lines = self.feature.plane(features, image, row).chunks_exact(width);
             let (used, rest) = plane.split_at_mut(height * self.plane[1]);
             for (to, from) in used.chunks_exact_mut(self.plane[1]).zip(lines) {
@@ -237,7 +237,7 @@ impl Side {
 struct Rows<'a> {
     numbers: &'a [f32],
     stride: usize,
-    /// Zeros before the first position.
+    /// Where position 0 of the first row is.
     front: usize,
     positions: usize,
 }
@@ -249,16 +249,21 @@ impl<'a> Rows<'a> {
         count: usize,
         geometry: &Geometry,
         buffer: &'a mut Vec<f32>,
-        threads: bool,
-        fill: impl Fn(usize, &mut [f32], usize) + Sync,
+        fill: impl Fn(usize, &mut [f32], usize),
     ) -> Self {
         let shifts = geometry.taps.iter().map(|tap| tap.shift.unsigned_abs());
-        let front = shifts.max().unwrap_or(0);
+        let reach = shifts.max().unwrap_or(0).next_multiple_of(ALIGNED);
         let positions = count * geometry.positions();
-        let stride = front + positions + front + SLACK;
-        let numbers = first(buffer, rows * stride);
-        let fill = |(index, row): (usize, &mut [f32])| {
-            let (before, row) = row.split_at_mut(front);
+        let stride = (reach + positions + reach + SLACK).next_multiple_of(ALIGNED);
+        let numbers = first(buffer, rows * stride + ALIGNED);
+        // Vectors that begin at position 0 should not lie across two lines of the cache.
+        let offset = numbers.as_ptr().align_offset(4 * ALIGNED).min(ALIGNED);
+        for (index, row) in numbers[offset..]
+            .chunks_exact_mut(stride)
+            .take(rows)
+            .enumerate()
+        {
+            let (before, row) = row.split_at_mut(reach);
             before.fill(0.0);
             let (images, behind) = row.split_at_mut(positions);
             behind.fill(0.0);
@@ -266,19 +271,11 @@ impl<'a> Rows<'a> {
             images
                 .enumerate()
                 .for_each(|(image, plane)| fill(index, plane, image));
-        };
-        if threads {
-            numbers
-                .par_chunks_exact_mut(stride)
-                .enumerate()
-                .for_each(fill);
-        } else {
-            numbers.chunks_exact_mut(stride).enumerate().for_each(fill);
         }
         Self {
             numbers,
             stride,
-            front,
+            front: offset + reach,
             positions,
         }
     }
@@ -303,7 +300,7 @@ fn first(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
 #[derive(Default)]
 struct Scratch {
     rows: Vec<f32>,
-    product: Vec<f32>,
+    other: Vec<f32>,
 }
 
 thread_local! {
@@ -329,11 +326,11 @@ pub(super) fn correlate(
         (images, image),
         (features, feature),
         |images, features, scratch| {
-            let rows = geometry.image_rows(images, &mut scratch.rows, false);
+            let rows = geometry.image_rows(images, &mut scratch.rows);
             let starts: Vec<usize> = columns()
                 .map(|(c, tap)| rows.start(c * geometry.phases.len() + tap.phase, tap.shift))
                 .collect();
-            let out = product(isa, &matrix, &starts, &rows, bias, &mut scratch.product);
+            let out = product(isa, &matrix, &starts, &rows, bias, &mut scratch.other);
             let planes = features.chunks_exact_mut(height * width);
             for (plane, lines) in planes.zip(geometry.lines(out, feature.channels)) {
                 for (pixels, line) in plane.chunks_exact_mut(width).zip(lines) {
@@ -380,12 +377,12 @@ pub(super) fn spread(
                     plane.fill(bias[index % image.channels]);
                 }
             }
-            let rows = geometry.feature_rows(features, &mut scratch.rows, false);
+            let rows = geometry.feature_rows(features, &mut scratch.rows);
             for (number, (matrix, phase)) in matrices.iter().zip(&geometry.phases).enumerate() {
                 let starts: Vec<usize> = columns(number)
                     .map(|(o, tap)| rows.start(o, -tap.shift))
                     .collect();
-                let out = product(isa, matrix, &starts, &rows, bias, &mut scratch.product);
+                let out = product(isa, matrix, &starts, &rows, bias, &mut scratch.other);
                 let planes = images.chunks_exact_mut(height * width);
                 for (plane, lines) in planes.zip(geometry.lines(out, image.channels)) {
                     let pixels = plane.chunks_exact_mut(width).skip(phase.first[0]);
@@ -421,8 +418,7 @@ impl Geometry {
         };
         let (from_len, to_len) = (from_side.len(), to_side.len());
         let count = from.len() / from_len;
-        let channels = self.image.channels * self.phases.len() + self.feature.channels;
-        let fit = (TASK_NUMBERS / (self.positions() * channels)).max(1);
+        let fit = self.images_per_task();
         if self.multiplications(count) < PARALLEL_FROM {
             let parts = from.chunks(fit * from_len);
             parts.zip(to.chunks_mut(fit * to_len)).for_each(task);
@@ -431,6 +427,12 @@ impl Geometry {
             let parts = from.par_chunks(fit * from_len);
             parts.zip(to.par_chunks_mut(fit * to_len)).for_each(task);
         }
+    }
+
+    /// As many images as fit the cache with their features.
+    fn images_per_task(&self) -> usize {
+        let channels = self.image.channels * self.phases.len() + self.feature.channels;
+        (TASK_NUMBERS / (self.positions() * channels)).max(1)
     }
 
     /// The lines of a product's images, channel by channel.
@@ -454,49 +456,75 @@ pub(super) fn weight_gradient(
     images: &[f32],
     features: &[f32],
 ) -> Vec<f32> {
-    let Geometry { image, feature, .. } = geometry;
-    let count = images.len() / image.len();
-    let threads = geometry.multiplications(count) >= PARALLEL_FROM;
-    let [mut image_buffer, mut feature_buffer] = [Vec::new(), Vec::new()];
-    let images = geometry.image_rows(images, &mut image_buffer, threads);
-    let features = geometry.feature_rows(features, &mut feature_buffer, threads);
-    let columns: Vec<(usize, Tap)> = (0..image.channels)
+    let (image_len, feature_len) = (geometry.image.len(), geometry.feature.len());
+    let count = images.len() / image_len;
+    // Enough of them that their sums are worth adding up.
+    let fit = geometry
+        .images_per_task()
+        .max(BLOCK.div_ceil(geometry.positions()));
+    let groups = |(images, features): (&[f32], &[f32])| {
+        let mut sums = vec![0.0; geometry.weights().iter().product()];
+        let groups = images.chunks(fit * image_len);
+        for (images, features) in groups.zip(features.chunks(fit * feature_len)) {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let Scratch { rows, other } = scratch;
+                let images = geometry.image_rows(images, rows);
+                let features = geometry.feature_rows(features, other);
+                add_weight_gradient(isa, geometry, &images, &features, &mut sums);
+            });
+        }
+        sums
+    };
+    if geometry.multiplications(count) < PARALLEL_FROM {
+        return groups((images, features));
+    }
+    // By the sizes alone, so that the result does not depend on the number of threads.
+    let per_task = count.div_ceil(fit).div_ceil(TASKS) * fit;
+    let parts = images.par_chunks(per_task * image_len);
+    let parts = parts.zip(features.par_chunks(per_task * feature_len));
+    let parts: Vec<Vec<f32>> = parts.map(groups).collect();
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_default();
+    for part in parts {
+        for (total, part) in total.iter_mut().zip(part) {
+            *total += part;
+        }
+    }
+    total
+}
+
+fn add_weight_gradient(
+    isa: Isa,
+    geometry: &Geometry,
+    images: &Rows<'_>,
+    features: &Rows<'_>,
+    sums: &mut [f32],
+) {
+    let columns: Vec<(usize, Tap)> = (0..geometry.image.channels)
         .flat_map(|c| geometry.taps.iter().map(move |&tap| (c, tap)))
         .collect();
     let starts: Vec<usize> = columns
         .iter()
         .map(|(c, tap)| images.start(c * geometry.phases.len() + tap.phase, tap.shift))
         .collect();
-    let channels = |block: usize| block * 8..feature.channels.min(block * 8 + 8);
-    let groups = starts.len().div_ceil(COLUMNS);
-    let dots = |task: usize| {
-        let columns = task % groups * COLUMNS..starts.len().min((task % groups + 1) * COLUMNS);
-        let mut sums = vec![0.0; 8 * COLUMNS];
-        isa.run_vectors(Dots {
-            features: &features,
-            channels: channels(task / groups),
-            images: &images,
-            starts: &starts[columns],
-            sums: &mut sums,
-        });
-        sums
-    };
-    let tasks = feature.channels.div_ceil(8) * groups;
-    let sums: Vec<Vec<f32>> = if threads {
-        (0..tasks).into_par_iter().map(dots).collect()
-    } else {
-        (0..tasks).map(dots).collect()
-    };
-    let mut gradient = vec![0.0; geometry.weights().iter().product()];
-    for (task, sums) in sums.iter().enumerate() {
-        let columns = columns[task % groups * COLUMNS..].iter().take(COLUMNS);
-        for (sums, o) in sums.chunks_exact(COLUMNS).zip(channels(task / groups)) {
-            for (&sum, &(c, tap)) in sums.iter().zip(columns.clone()) {
-                gradient[geometry.weight(o, c, tap)] = sum;
+    for channel in (0..geometry.feature.channels).step_by(CHANNELS) {
+        let channels = channel..geometry.feature.channels.min(channel + CHANNELS);
+        for (columns, starts) in columns.chunks(COLUMNS).zip(starts.chunks(COLUMNS)) {
+            let mut dots = [[0.0; COLUMNS]; CHANNELS];
+            isa.run_vectors(Dots {
+                features,
+                channels: channels.clone(),
+                images,
+                starts,
+                dots: &mut dots,
+            });
+            for (dots, o) in dots.iter().zip(channels.clone()) {
+                for (dot, &(c, tap)) in dots.iter().zip(columns) {
+                    sums[geometry.weight(o, c, tap)] += dot;
+                }
             }
         }
     }
-    gradient
 }
 
 /// `matrix`, [rows, columns], times the numbers of `from` at its positions, each column's from its own start, plus `bias` by row. Returns as many
@@ -552,15 +580,17 @@ impl Product<'_> {
     #[inline(always)]
     fn rows<V: Vector, const R: usize, const W: usize>(&mut self, row: usize) -> usize {
         let depth = self.starts.len();
-        let weights: [&[f32]; R] =
-            core::array::from_fn(|i| &self.matrix[(row + i) * depth..][..depth]);
+        // The rows' weights side by side: one stream to read.
+        let weights: Vec<[f32; R]> = (0..depth)
+            .map(|k| core::array::from_fn(|i| self.matrix[(row + i) * depth + k]))
+            .collect();
         for at in (0..self.from.positions).step_by(W * V::LANES) {
             let mut sums: [[V; W]; R] = core::array::from_fn(|i| [V::splat(self.bias[row + i]); W]);
-            for (k, &start) in self.starts.iter().enumerate() {
+            for (weights, &start) in weights.iter().zip(self.starts) {
                 let from = &self.from.numbers[start + at..][..W * V::LANES];
                 let from: [V; W] = core::array::from_fn(|w| V::load(&from[w * V::LANES..]));
-                for (sums, weights) in sums.iter_mut().zip(&weights) {
-                    let weight = V::splat(weights[k]);
+                for (sums, &weight) in sums.iter_mut().zip(weights) {
+                    let weight = V::splat(weight);
                     for (sum, from) in sums.iter_mut().zip(from) {
                         *sum = V::mul_add(weight, from, *sum);
                     }
@@ -577,50 +607,40 @@ impl Product<'_> {
     }
 }
 
-/// Dot products of some feature channels with images at some starts, into `sums`, [8, `COLUMNS`].
+/// Dot products of some feature channels with images at some starts.
 struct Dots<'a> {
     features: &'a Rows<'a>,
     channels: Range<usize>,
     images: &'a Rows<'a>,
     starts: &'a [usize],
-    sums: &'a mut [f32],
+    dots: &'a mut [[f32; COLUMNS]; CHANNELS],
 }
 
 impl VectorTask for Dots<'_> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(mut self) {
-        // Each sum by lanes: they are added up once, at the end.
-        let mut lanes = vec![0.0; self.sums.len() * V::LANES];
         for at in (0..self.features.positions).step_by(BLOCK) {
             let end = self.features.positions.min(at + BLOCK);
             let mut row = 0;
             while row < self.channels.len() {
                 row += match self.channels.len() - row {
-                    8.. if V::LANES == 16 => self.rows::<V, 8>(row, at..end, &mut lanes),
-                    4.. => self.rows::<V, 4>(row, at..end, &mut lanes),
-                    _ => self.rows::<V, 1>(row, at..end, &mut lanes),
+                    8.. if V::LANES == 16 => self.rows::<V, 8>(row, at..end),
+                    4.. => self.rows::<V, 4>(row, at..end),
+                    _ => self.rows::<V, 1>(row, at..end),
                 };
             }
-        }
-        for (sum, lanes) in self.sums.iter_mut().zip(lanes.chunks_exact(V::LANES)) {
-            *sum = lanes.iter().sum();
         }
     }
 }
 
 impl Dots<'_> {
     #[inline(always)]
-    fn rows<V: Vector, const R: usize>(
-        &mut self,
-        row: usize,
-        positions: Range<usize>,
-        lanes: &mut [f32],
-    ) -> usize {
+    fn rows<V: Vector, const R: usize>(&mut self, row: usize, positions: Range<usize>) -> usize {
         let mut column = 0;
         while column < self.starts.len() {
             column += match self.starts.len() - column {
-                3.. => self.block::<V, R, 3>(row, column, positions.clone(), lanes),
-                _ => self.block::<V, R, 1>(row, column, positions.clone(), lanes),
+                3.. => self.block::<V, R, 3>(row, column, positions.clone()),
+                _ => self.block::<V, R, 1>(row, column, positions.clone()),
             };
         }
         R
@@ -628,12 +648,12 @@ impl Dots<'_> {
 
     #[inline(always)]
     fn block<V: Vector, const R: usize, const C: usize>(
-        &self,
+        &mut self,
         row: usize,
         column: usize,
         positions: Range<usize>,
-        lanes: &mut [f32],
     ) -> usize {
+        // What is behind the last position are zeros.
         let steps = positions.len().div_ceil(V::LANES);
         let long = steps * V::LANES;
         let features: [&[f32]; R] = core::array::from_fn(|i| {
@@ -643,9 +663,7 @@ impl Dots<'_> {
         let images: [&[f32]; C] = core::array::from_fn(|j| {
             &self.images.numbers[self.starts[column + j] + positions.start..][..long]
         });
-        let place = |i: usize, j: usize| ((row + i) * COLUMNS + column + j) * V::LANES;
-        let mut sums: [[V; C]; R] =
-            core::array::from_fn(|i| core::array::from_fn(|j| V::load(&lanes[place(i, j)..])));
+        let mut sums = [[V::splat(0.0); C]; R];
         for step in 0..steps {
             let at = step * V::LANES;
             let images: [V; C] = core::array::from_fn(|j| V::load(&images[j][at..]));
@@ -658,7 +676,7 @@ impl Dots<'_> {
         }
         for (i, sums) in sums.into_iter().enumerate() {
             for (j, sum) in sums.into_iter().enumerate() {
-                sum.store(&mut lanes[place(i, j)..]);
+                self.dots[row + i][column + j] += sum.sum();
             }
         }
         C

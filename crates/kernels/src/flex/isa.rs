@@ -46,6 +46,8 @@ pub(crate) trait Vector: Copy {
     fn store(self, x: &mut [f32]);
     /// a·b + c, fused where that is one instruction.
     fn mul_add(a: Self, b: Self, c: Self) -> Self;
+    /// The sum of the lanes.
+    fn sum(self) -> f32;
 }
 
 /// Four lanes for the compiler to put into a register.
@@ -74,6 +76,10 @@ impl Vector for [f32; 4] {
         };
         [lane(0), lane(1), lane(2), lane(3)]
     }
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        (self[0] + self[1]) + (self[2] + self[3])
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -81,12 +87,14 @@ impl Vector for [f32; 4] {
 mod x86 {
     use super::Vector;
     use core::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+        __m256, __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehdup_ps, _mm_movehl_ps,
+        _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+        _mm256_set1_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps,
+        _mm512_set1_ps, _mm512_storeu_ps,
     };
 
     macro_rules! vector {
-        ($register:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $mul_add:ident) => {
+        ($register:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $mul_add:ident, $sum:ident) => {
             impl Vector for $register {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -111,8 +119,22 @@ mod x86 {
                     // SAFETY: as above.
                     unsafe { $mul_add(a, b, c) }
                 }
+                #[inline(always)]
+                fn sum(self) -> f32 {
+                    // SAFETY: as above.
+                    unsafe { $sum(self) }
+                }
             }
         };
+    }
+
+    /// Halves added until one lane is left.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn sum_256(x: __m256) -> f32 {
+        let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+        _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
     }
 
     vector!(
@@ -121,7 +143,8 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        sum_256
     );
     vector!(
         __m512,
@@ -129,7 +152,8 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        _mm512_reduce_add_ps
     );
 }
 
