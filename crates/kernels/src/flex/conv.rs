@@ -188,19 +188,25 @@ impl Geometry {
             let (used, rest) = plane.split_at_mut(pixels[0] * self.plane[1]);
             for (to, from) in used.chunks_exact_mut(self.plane[1]).zip(lines) {
                 let (to, gap) = to.split_at_mut(pixels[1]);
-                match self.stride[1] {
-                    1 => to.copy_from_slice(&from[first[1]..][..pixels[1]]),
-                    stride => {
-                        let from = from.iter().skip(first[1]).step_by(stride);
-                        for (to, &from) in to.iter_mut().zip(from) {
-                            *to = from;
-                        }
-                    }
+                if !to.is_empty() {
+                    gather(to, &from[first[1]..], self.stride[1]);
                 }
                 gap.fill(0.0);
             }
             rest.fill(0.0);
         })
+    }
+
+    /// Where each image channel and tap begins in the rows.
+    fn image_columns(&self, rows: &Rows<'_>) -> Vec<(usize, usize, Tap)> {
+        let mut columns = Vec::with_capacity(self.image.channels * self.taps.len());
+        for channel in 0..self.image.channels {
+            for &tap in &self.taps {
+                let row = channel * self.phases.len() + tap.phase;
+                columns.push((rows.start(row, tap.shift), channel, tap));
+            }
+        }
+        columns
     }
 
     /// The long rows of features.
@@ -230,6 +236,46 @@ impl Side {
     fn plane(self, all: &[f32], image: usize, channel: usize) -> &[f32] {
         let pixels = self.size[0] * self.size[1];
         &all[(image * self.channels + channel) * pixels..][..pixels]
+    }
+}
+
+/// Every `stride`-th number of `from`.
+fn gather(to: &mut [f32], from: &[f32], stride: usize) {
+    match stride {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => {
+            let (pairs, last) = from.as_chunks::<2>();
+            let single = [[last.first().copied().unwrap_or(0.0); 2]];
+            for (to, from) in to.iter_mut().zip(pairs.iter().chain(&single)) {
+                *to = from[0];
+            }
+        }
+        _ => {
+            for (to, &from) in to.iter_mut().zip(from.iter().step_by(stride)) {
+                *to = from;
+            }
+        }
+    }
+}
+
+/// To every `stride`-th number of `to`.
+fn scatter(to: &mut [f32], from: &[f32], stride: usize) {
+    match stride {
+        1 => to[..from.len()].copy_from_slice(from),
+        2 => {
+            let (pairs, last) = to.as_chunks_mut::<2>();
+            if let (Some(to), Some(from)) = (last.first_mut(), from.get(pairs.len())) {
+                *to = *from;
+            }
+            for (to, &from) in pairs.iter_mut().zip(from) {
+                to[0] = from;
+            }
+        }
+        _ => {
+            for (to, &from) in to.iter_mut().step_by(stride).zip(from) {
+                *to = from;
+            }
+        }
     }
 }
 
@@ -317,20 +363,20 @@ pub(super) fn correlate(
     features: &mut [f32],
 ) {
     let Geometry { image, feature, .. } = geometry;
-    let columns = || (0..image.channels).flat_map(|c| geometry.taps.iter().map(move |&t| (c, t)));
-    let matrix: Vec<f32> = (0..feature.channels)
-        .flat_map(|o| columns().map(move |(c, t)| weights[geometry.weight(o, c, t)]))
-        .collect();
     let [height, width] = feature.size;
     geometry.in_tasks(
         (images, image),
         (features, feature),
         |images, features, scratch| {
             let rows = geometry.image_rows(images, &mut scratch.rows);
-            let starts: Vec<usize> = columns()
-                .map(|(c, tap)| rows.start(c * geometry.phases.len() + tap.phase, tap.shift))
-                .collect();
-            let out = product(isa, &matrix, &starts, &rows, bias, &mut scratch.other);
+            let columns = geometry.image_columns(&rows).into_iter();
+            let columns = columns.map(|(start, c, tap)| (start, geometry.weight(0, c, tap)));
+            let matrix = Matrix {
+                weights,
+                row: image.channels * geometry.kernel[0] * geometry.kernel[1],
+                columns: &columns.collect::<Vec<_>>(),
+            };
+            let out = product(isa, matrix, &rows, bias, &mut scratch.other);
             let planes = features.chunks_exact_mut(height * width);
             for (plane, lines) in planes.zip(geometry.lines(out, feature.channels)) {
                 for (pixels, line) in plane.chunks_exact_mut(width).zip(lines) {
@@ -351,17 +397,6 @@ pub(super) fn spread(
     images: &mut [f32],
 ) {
     let Geometry { image, feature, .. } = geometry;
-    let columns = |phase: usize| {
-        let taps = geometry.taps.iter().filter(move |tap| tap.phase == phase);
-        (0..feature.channels).flat_map(move |o| taps.clone().map(move |&t| (o, t)))
-    };
-    let matrices: Vec<Vec<f32>> = (0..geometry.phases.len())
-        .map(|phase| {
-            (0..image.channels)
-                .flat_map(|c| columns(phase).map(move |(o, t)| weights[geometry.weight(o, c, t)]))
-                .collect()
-        })
-        .collect();
     let [height, width] = image.size;
     let all = geometry
         .phases
@@ -378,25 +413,27 @@ pub(super) fn spread(
                 }
             }
             let rows = geometry.feature_rows(features, &mut scratch.rows);
-            for (number, (matrix, phase)) in matrices.iter().zip(&geometry.phases).enumerate() {
-                let starts: Vec<usize> = columns(number)
-                    .map(|(o, tap)| rows.start(o, -tap.shift))
-                    .collect();
-                let out = product(isa, matrix, &starts, &rows, bias, &mut scratch.other);
+            for (number, phase) in geometry.phases.iter().enumerate() {
+                let mut columns = Vec::new();
+                for o in 0..feature.channels {
+                    for &tap in geometry.taps.iter().filter(|tap| tap.phase == number) {
+                        columns.push((rows.start(o, -tap.shift), geometry.weight(o, 0, tap)));
+                    }
+                }
+                let matrix = Matrix {
+                    weights,
+                    row: geometry.kernel[0] * geometry.kernel[1],
+                    columns: &columns,
+                };
+                let out = product(isa, matrix, &rows, bias, &mut scratch.other);
                 let planes = images.chunks_exact_mut(height * width);
                 for (plane, lines) in planes.zip(geometry.lines(out, image.channels)) {
                     let pixels = plane.chunks_exact_mut(width).skip(phase.first[0]);
                     let pixels = pixels.step_by(geometry.stride[0]);
                     for (pixels, line) in pixels.zip(lines.take(phase.pixels[0])) {
                         let line = &line[..phase.pixels[1]];
-                        match geometry.stride[1] {
-                            1 => pixels[phase.first[1]..][..line.len()].copy_from_slice(line),
-                            stride => {
-                                let pixels = pixels.iter_mut().skip(phase.first[1]).step_by(stride);
-                                for (to, &from) in pixels.zip(line) {
-                                    *to = from;
-                                }
-                            }
+                        if !line.is_empty() {
+                            scatter(&mut pixels[phase.first[1]..], line, geometry.stride[1]);
                         }
                     }
                 }
@@ -500,26 +537,20 @@ fn add_weight_gradient(
     features: &Rows<'_>,
     sums: &mut [f32],
 ) {
-    let columns: Vec<(usize, Tap)> = (0..geometry.image.channels)
-        .flat_map(|c| geometry.taps.iter().map(move |&tap| (c, tap)))
-        .collect();
-    let starts: Vec<usize> = columns
-        .iter()
-        .map(|(c, tap)| images.start(c * geometry.phases.len() + tap.phase, tap.shift))
-        .collect();
+    let columns = geometry.image_columns(images);
     for channel in (0..geometry.feature.channels).step_by(CHANNELS) {
         let channels = channel..geometry.feature.channels.min(channel + CHANNELS);
-        for (columns, starts) in columns.chunks(COLUMNS).zip(starts.chunks(COLUMNS)) {
+        for columns in columns.chunks(COLUMNS) {
             let mut dots = [[0.0; COLUMNS]; CHANNELS];
             isa.run_vectors(Dots {
                 features,
                 channels: channels.clone(),
                 images,
-                starts,
+                columns,
                 dots: &mut dots,
             });
             for (dots, o) in dots.iter().zip(channels.clone()) {
-                for (dot, &(c, tap)) in dots.iter().zip(columns) {
+                for (dot, &(_, c, tap)) in dots.iter().zip(columns) {
                     sums[geometry.weight(o, c, tap)] += dot;
                 }
             }
@@ -527,12 +558,21 @@ fn add_weight_gradient(
     }
 }
 
-/// `matrix`, [rows, columns], times the numbers of `from` at its positions, each column's from its own start, plus `bias` by row. Returns as many
-/// numbers per row as there are positions, and some more.
+/// A matrix whose columns are anywhere among the weights.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    weights: &'a [f32],
+    /// From one row to the next.
+    row: usize,
+    /// For each column: where the numbers begin that it is multiplied by, and its weight of row 0.
+    columns: &'a [(usize, usize)],
+}
+
+/// A matrix times the numbers of `from` at its positions, plus `bias` by row. Returns as many numbers per row as there are positions, and some
+/// more.
 fn product<'a>(
     isa: Isa,
-    matrix: &[f32],
-    starts: &[usize],
+    matrix: Matrix<'_>,
     from: &Rows<'_>,
     bias: &[f32],
     buffer: &'a mut Vec<f32>,
@@ -541,7 +581,6 @@ fn product<'a>(
     let out = first(buffer, bias.len() * stride);
     isa.run_vectors(Product {
         matrix,
-        starts,
         from,
         bias,
         out,
@@ -551,8 +590,7 @@ fn product<'a>(
 }
 
 struct Product<'a> {
-    matrix: &'a [f32],
-    starts: &'a [usize],
+    matrix: Matrix<'a>,
     from: &'a Rows<'a>,
     bias: &'a [f32],
     out: &'a mut [f32],
@@ -579,14 +617,22 @@ impl Product<'_> {
     /// `R` rows, `W` registers of positions at a time. The sums run over the columns in order, whatever the block.
     #[inline(always)]
     fn rows<V: Vector, const R: usize, const W: usize>(&mut self, row: usize) -> usize {
-        let depth = self.starts.len();
+        let Matrix {
+            weights,
+            row: from_row,
+            columns,
+        } = self.matrix;
         // The rows' weights side by side: one stream to read.
-        let weights: Vec<[f32; R]> = (0..depth)
-            .map(|k| core::array::from_fn(|i| self.matrix[(row + i) * depth + k]))
+        let columns: Vec<(usize, [f32; R])> = columns
+            .iter()
+            .map(|&(start, weight)| {
+                let weight = |i| weights[weight + (row + i) * from_row];
+                (start, core::array::from_fn(weight))
+            })
             .collect();
         for at in (0..self.from.positions).step_by(W * V::LANES) {
             let mut sums: [[V; W]; R] = core::array::from_fn(|i| [V::splat(self.bias[row + i]); W]);
-            for (weights, &start) in weights.iter().zip(self.starts) {
+            for &(start, ref weights) in &columns {
                 let from = &self.from.numbers[start + at..][..W * V::LANES];
                 let from: [V; W] = core::array::from_fn(|w| V::load(&from[w * V::LANES..]));
                 for (sums, &weight) in sums.iter_mut().zip(weights) {
@@ -612,7 +658,8 @@ struct Dots<'a> {
     features: &'a Rows<'a>,
     channels: Range<usize>,
     images: &'a Rows<'a>,
-    starts: &'a [usize],
+    /// Where in the images each begins.
+    columns: &'a [(usize, usize, Tap)],
     dots: &'a mut [[f32; COLUMNS]; CHANNELS],
 }
 
@@ -637,8 +684,8 @@ impl Dots<'_> {
     #[inline(always)]
     fn rows<V: Vector, const R: usize>(&mut self, row: usize, positions: Range<usize>) -> usize {
         let mut column = 0;
-        while column < self.starts.len() {
-            column += match self.starts.len() - column {
+        while column < self.columns.len() {
+            column += match self.columns.len() - column {
                 3.. => self.block::<V, R, 3>(row, column, positions.clone()),
                 _ => self.block::<V, R, 1>(row, column, positions.clone()),
             };
@@ -661,7 +708,7 @@ impl Dots<'_> {
             &self.features.numbers[start + positions.start..][..long]
         });
         let images: [&[f32]; C] = core::array::from_fn(|j| {
-            &self.images.numbers[self.starts[column + j] + positions.start..][..long]
+            &self.images.numbers[self.columns[column + j].0 + positions.start..][..long]
         });
         let mut sums = [[V::splat(0.0); C]; R];
         for step in 0..steps {
