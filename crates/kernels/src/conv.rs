@@ -101,19 +101,7 @@ pub fn conv2d(
         x.dims()
     );
     let kernel = [kernel_height, kernel_width];
-    let feature = [0, 1].map(|axis| {
-        let (before, after) = options.padding[axis];
-        let padded = [height, width][axis] + before + after;
-        let reach = (kernel[axis] - 1) * options.dilation[axis];
-        assert!(
-            padded > reach,
-            "conv2d: the kernel, {kernel:?} with dilation {:?}, is larger than the image with its padding, {:?} and {:?}",
-            options.dilation,
-            [height, width],
-            options.padding
-        );
-        (padded - reach - 1) / options.stride[axis] + 1
-    });
+    let feature = feature_size([height, width], kernel, &options);
     if let Some(bias) = &bias {
         assert_eq!(
             bias.dims(),
@@ -144,8 +132,9 @@ pub fn conv2d(
         let bias = bias.unwrap_or_else(|| Tensor::zeros([channels_out], &Device::flex()));
         return flex::convolution(x, weight, bias, geometry, Direction::Down);
     }
-    let _ = feature;
-    composed::conv2d(x, weight, bias, options)
+    let y = composed::conv2d(x, weight, bias, options);
+    debug_assert_eq!(y.dims()[2..], feature);
+    y
 }
 
 /// A transposed convolution: every pixel of `x` adds its multiple of the kernel to the result, `stride` pixels apart.
@@ -180,19 +169,7 @@ pub fn conv_transpose2d(
         x.dims()
     );
     let kernel = [kernel_height, kernel_width];
-    let image = [0, 1].map(|axis| {
-        let full = ([height, width][axis] - 1) * options.stride[axis]
-            + (kernel[axis] - 1) * options.dilation[axis]
-            + 1
-            + options.padding_out[axis];
-        let cut = 2 * options.padding[axis];
-        assert!(
-            full > cut,
-            "conv_transpose2d: padding {:?} leaves nothing of a result of {full}",
-            options.padding
-        );
-        full - cut
-    });
+    let image = image_size([height, width], kernel, &options);
     if let Some(bias) = &bias {
         assert_eq!(
             bias.dims(),
@@ -219,8 +196,46 @@ pub fn conv_transpose2d(
         let bias = bias.unwrap_or_else(|| Tensor::zeros([channels_out], &Device::flex()));
         return flex::convolution(x, weight, bias, geometry, Direction::Up);
     }
-    let _ = image;
-    composed::conv_transpose2d(x, weight, bias, options)
+    let y = composed::conv_transpose2d(x, weight, bias, options);
+    debug_assert_eq!(y.dims()[2..], image);
+    y
+}
+
+/// Height and width of a convolution's result.
+fn feature_size(size: [usize; 2], kernel: [usize; 2], options: &ConvOptions<2>) -> [usize; 2] {
+    [0, 1].map(|axis| {
+        let (before, after) = options.padding[axis];
+        let padded = size[axis] + before + after;
+        let reach = (kernel[axis] - 1) * options.dilation[axis];
+        assert!(
+            padded > reach,
+            "conv2d: the kernel, {kernel:?} with dilation {:?}, is larger than the image with its padding, {size:?} and {:?}",
+            options.dilation,
+            options.padding
+        );
+        (padded - reach - 1) / options.stride[axis] + 1
+    })
+}
+
+/// Height and width of a transposed convolution's result.
+fn image_size(
+    size: [usize; 2],
+    kernel: [usize; 2],
+    options: &ConvTransposeOptions<2>,
+) -> [usize; 2] {
+    [0, 1].map(|axis| {
+        let full = (size[axis] - 1) * options.stride[axis]
+            + (kernel[axis] - 1) * options.dilation[axis]
+            + 1
+            + options.padding_out[axis];
+        let cut = 2 * options.padding[axis];
+        assert!(
+            full > cut,
+            "conv_transpose2d: padding {:?} leaves nothing of a result of {full}",
+            options.padding
+        );
+        full - cut
+    })
 }
 
 #[cfg(feature = "flex")]

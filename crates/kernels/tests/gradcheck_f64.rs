@@ -3,12 +3,14 @@
 
 mod support;
 
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
 use std::sync::LazyLock;
 use support::{Numbers, Pair, relative_error, value_and_gradients};
 use unbiased_kernels::{
-    bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
-    log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
+    KernelMask, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, conv_transpose2d, conv2d,
+    discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax,
+    softplus, tanh,
 };
 
 static DEVICE: LazyLock<Device> = LazyLock::new(|| {
@@ -22,7 +24,7 @@ static DEVICE: LazyLock<Device> = LazyLock::new(|| {
 const STEP: f64 = 1e-5;
 const TOLERANCE: f64 = 1e-8;
 
-const OPERATIONS: [(&str, Pair); 14] = [
+const OPERATIONS: [(&str, Pair); 17] = [
     ("sigmoid", |x, _| sigmoid(x)),
     ("tanh", |x, _| tanh(x)),
     ("softplus", |x, _| softplus(x)),
@@ -45,7 +47,37 @@ const OPERATIONS: [(&str, Pair); 14] = [
     ("log_sigmoid", |x, _| log_sigmoid(x)),
     ("exp", |x, _| exp(x)),
     ("log", |x, _| log(x.square() + 0.5)),
+    ("conv2d", |a, b| {
+        let options = ConvOptions::new_with_padding([2, 1], [(0, 1), (2, 0)], [1, 1], 1);
+        let bias = b.clone().narrow(1, 0, 2).sum_dim(0).squeeze_dim(0);
+        let y = conv2d(image(a), kernel(b), Some(bias), None, options);
+        y.flatten(1, 3)
+    }),
+    ("conv2d with a mask", |a, b| {
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let mask = KernelMask::causal([2, 1, 2, 2], true, &a.device().inner());
+        conv2d(image(a), kernel(b), None, Some(&mask), options).flatten(1, 3)
+    }),
+    ("conv_transpose2d", |a, b| {
+        let options = ConvTransposeOptions::new([2, 3], [1, 0], [1, 2], [1, 1], 1);
+        let bias = b.clone().narrow(1, 0, 1).sum_dim(0).squeeze_dim(0);
+        let x = image(a);
+        let x = Tensor::cat(vec![x.clone(), x * 0.5], 1);
+        conv_transpose2d(x, kernel(b), Some(bias), options).flatten(1, 3)
+    }),
 ];
+
+/// `[rows, 1, 2, 2]`, of the first four columns.
+fn image(x: Tensor<2>) -> Tensor<4> {
+    let [rows, _] = x.dims();
+    x.narrow(1, 0, 4).reshape([rows, 1, 2, 2])
+}
+
+/// `[2, 1, 2, 2]`, of the first four columns, added up over the rows and in two versions.
+fn kernel(x: Tensor<2>) -> Tensor<4> {
+    let x = x.narrow(1, 0, 4).sum_dim(0).reshape([1, 1, 2, 2]);
+    Tensor::cat(vec![x.clone().square(), x], 0)
+}
 
 /// One of the values −1, −¾, …, 1 in each cell.
 fn levels(like: &Tensor<2>) -> Tensor<2> {

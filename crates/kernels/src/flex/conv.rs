@@ -191,7 +191,7 @@ impl Geometry {
                 if !to.is_empty() {
                     gather(to, &from[first[1]..], self.stride[1]);
                 }
-                gap.fill(0.0);
+                zeros(gap);
             }
             rest.fill(0.0);
         })
@@ -220,7 +220,7 @@ impl Geometry {
             for (to, from) in used.chunks_exact_mut(self.plane[1]).zip(lines) {
                 let (to, gap) = to.split_at_mut(width);
                 to.copy_from_slice(from);
-                gap.fill(0.0);
+                zeros(gap);
             }
             rest.fill(0.0);
         })
@@ -236,6 +236,14 @@ impl Side {
     fn plane(self, all: &[f32], image: usize, channel: usize) -> &[f32] {
         let pixels = self.size[0] * self.size[1];
         &all[(image * self.channels + channel) * pixels..][..pixels]
+    }
+}
+
+/// Of most kernels it is a single number, for which a call would cost more than the line.
+fn zeros(gap: &mut [f32]) {
+    match gap {
+        [one] => *one = 0.0,
+        gap => gap.fill(0.0),
     }
 }
 
