@@ -3,12 +3,13 @@
 use unbiased_estimators::{Noise, Objective};
 use unbiased_models::air::{AirConfig, Input};
 
-use crate::support::{config, host, network};
+use super::support::{config, network};
+use crate::support::numbers;
 
 #[test]
 fn scenes_of_the_model_have_their_objects_and_follow_the_noise() {
     let net = network(&config(Input::Image));
-    let sample = |seed| host(net.sample(&[0, 1, 3], &Noise::new(seed, 0)));
+    let sample = |seed| numbers(net.sample(&[0, 1, 3], &Noise::new(seed, 0)));
     assert_eq!(sample(1), sample(1));
     assert_ne!(sample(1), sample(2));
     let pixels = sample(1);

@@ -2,7 +2,7 @@
 
 use unbiased_models::air::Window;
 
-use crate::support::{host, largest_difference, upload};
+use crate::support::{largest_difference, numbers, tensor};
 
 /// Bilinear interpolation of a square picture at a point in pixels, 0 outside.
 fn bilinear(picture: &[f64], side: usize, row: f64, column: f64) -> f64 {
@@ -49,13 +49,10 @@ fn the_transformer_samples_bilinearly() {
         [-2.0, 0.0, 0.05],
     ];
     let rows = places.len();
-    let place = upload(places.concat(), [rows, 3]);
-    let crops = window.crop(
-        upload(canvas.clone(), [1, 49]).repeat_dim(0, rows),
-        place.clone(),
-    );
-    let pastes = window.paste(upload(object.clone(), [1, 16]).repeat_dim(0, rows), place);
-    let (crops, pastes) = (host(crops), host(pastes));
+    let place = tensor(&places.concat(), [rows, 3]);
+    let crops = window.crop(tensor(&canvas, [1, 49]).repeat_dim(0, rows), place.clone());
+    let pastes = window.paste(tensor(&object, [1, 16]).repeat_dim(0, rows), place);
+    let (crops, pastes) = (numbers(crops), numbers(pastes));
     for (row, [log_scale, x, y]) in places.into_iter().enumerate() {
         let s = log_scale.exp();
         let crop = naive(&canvas, 7, 4, s, [x, y]);
@@ -77,11 +74,11 @@ fn pasting_and_cropping_is_the_identity_on_coinciding_pixels() {
     };
     let object: Vec<f64> = (0..16).map(|i| 1.0 + f64::from(i)).collect();
     // s = 4/8; shifted by one pixel to the right and two up from the middle: 1/4 and -2/4 of the half canvas.
-    let place = upload(vec![0.5_f64.ln(), 0.25, -0.5], [1, 3]);
-    let canvas = window.paste(upload(object.clone(), [1, 16]), place.clone());
-    let back = host(window.crop(canvas.clone(), place));
+    let place = tensor(&[0.5_f64.ln(), 0.25, -0.5], [1, 3]);
+    let canvas = window.paste(tensor(&object, [1, 16]), place.clone());
+    let back = numbers(window.crop(canvas.clone(), place));
     assert!(largest_difference(&back, &object) < 1e-12);
-    let canvas = host(canvas);
+    let canvas = numbers(canvas);
     for (i, value) in canvas.iter().enumerate() {
         let (row, column) = (i / 8, i % 8);
         // The middle window has its corner at (2, 2).

@@ -4,18 +4,13 @@ use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use unbiased_models::policy::ppo::{Agent, Minibatch, Transition, Weights, advantages, loss};
 
-use crate::support::{Shift, device, differences, gradient, host, worst};
-use crate::walk::{Walk, config, log_probs};
+use super::walk::{Walk, config, log_probs};
+use crate::support::{device, differences, gradient, numbers, stirred, worst};
 
 /// A minibatch of four transitions of an older policy, and an agent.
 fn ppo_case() -> (Agent, Minibatch) {
     let agent = Agent::new(&config(), &Walk { cap: 3 }, 7, &device().autodiff());
-    let agent = Shift {
-        index: None,
-        by: 0.4,
-        next: 0,
-    }
-    .apply(agent);
+    let agent = stirred(agent, 1.0, 0.4);
     let column = |x: &[f64]| -> Tensor<1> {
         Tensor::from_data(TensorData::new(x.to_vec(), [x.len()]), &device())
     };
@@ -48,7 +43,7 @@ const WEIGHTS: Weights = Weights {
 #[test]
 fn the_loss_of_ppo_is_its_equation_and_its_gradient_the_slope() {
     let (agent, batch) = ppo_case();
-    let got = host(loss(&agent, batch.clone(), WEIGHTS))[0];
+    let got = numbers(loss(&agent, batch.clone(), WEIGHTS))[0];
     let (ratios, gains) = ([1.05, 0.6, 1.5, 0.9], [0.4, -1.2, 2.0, 0.3]);
     let mean = gains.iter().sum::<f64>() / 4.0;
     let std = (gains.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
@@ -59,7 +54,7 @@ fn the_loss_of_ppo_is_its_equation_and_its_gradient_the_slope() {
                 (ratios[i] * a).min(f64::clamp(ratios[i], 1.0 - clip, 1.0 + clip) * a)
             })
             .sum();
-        let values = host(agent.valid().value(batch.seen.clone()));
+        let values = numbers(agent.valid().value(batch.seen.clone()));
         let targets = [0.2, -0.5, 1.0, 0.1];
         let error: f64 = values
             .iter()
@@ -77,7 +72,9 @@ fn the_loss_of_ppo_is_its_equation_and_its_gradient_the_slope() {
     assert!((got - by_hand(0.2)).abs() < 1e-12, "{got}");
     assert!((got - by_hand(0.9)).abs() > 1e-3, "clipping does nothing");
     let tape = gradient(&agent, loss(&agent, batch.clone(), WEIGHTS));
-    let slopes = differences(&agent, |agent| host(loss(agent, batch.clone(), WEIGHTS))[0]);
+    let slopes = differences(&agent, |agent| {
+        numbers(loss(agent, batch.clone(), WEIGHTS))[0]
+    });
     assert!(
         worst(&tape, &slopes) < 1e-7,
         "{:.1e}",

@@ -1,16 +1,13 @@
 //! Every estimator of presence against the gradient of the sum over the count.
 
-use burn::module::Module;
 use unbiased_estimators::{
-    Draw, Estimate, Estimator, Key, Noise, Objective, Schema, SiteSchema, Sited, Weighing, execute,
+    Draw, Estimator, Key, Noise, Objective, Schema, SiteSchema, Sited, Weighing, execute,
     rules::{At, Gradient, Rule, pathwise::Pathwise, rloo::Rloo},
 };
 use unbiased_models::air::{Air, AirProgram, Counting, Input};
 
-use crate::support::{
-    Collect, LN_ODDS, Shift, build, config, estimate, host, images, largest_difference, network,
-    summed,
-};
+use super::support::{LN_ODDS, build, config, estimate, images, network, summed};
+use crate::support::{gradient, largest_difference, numbers, stirred};
 
 /// Copies of one image in a batch, which gives one estimate of the gradient.
 const BATCH: usize = 32;
@@ -60,21 +57,12 @@ fn z_of(name: &str) -> f64 {
     let mut estimator = build(&net, name, Counting::Sampled, Objective::default());
     if name.starts_with("rebar") || name.starts_with("relax") {
         // Tuning changes no expectation and costs three times as much as the estimate.
-        disturb(&mut *estimator);
+        // The output of a network is 0 at its start.
+        let owned = stirred(estimator.owned(), 1.0, 0.2);
+        estimator.set_owned(owned);
         estimator.freeze();
     }
     z_against_sum(&net, &mut *estimator)
-}
-
-/// Moves what the estimator owns away from its start, where the output of a network is 0.
-fn disturb(estimator: &mut dyn Estimator) {
-    let owned = estimator.owned().map(&mut Shift {
-        index: None,
-        by: 0.2,
-        scale: 1.0,
-        next: 0,
-    });
-    estimator.set_owned(owned);
 }
 
 fn z_against_sum(net: &Air, estimator: &mut dyn Estimator) -> f64 {
@@ -195,7 +183,7 @@ fn wake_updates_are_weighted_scores_and_leave_the_rest_to_the_bound() {
         _ => Draw::Pathwise,
     };
     let trace = execute(&program, K, K, Weighing::Sampled, &draw, &noise);
-    let costs = host(trace.cost());
+    let costs = numbers(trace.cost());
     let mut largest = 0.0_f64;
     for (key, logits) in &rws.logit_gradients {
         let site = trace
@@ -203,9 +191,9 @@ fn wake_updates_are_weighted_scores_and_leave_the_rest_to_the_bound() {
             .iter()
             .find(|site| site.key == *key)
             .expect("the same run");
-        let (a, b) = (host(site.params.clone()), host(site.hard.clone()));
-        let active = site.active.clone().map_or(vec![1.0; a.len()], host);
-        let ours = host(logits.clone());
+        let (a, b) = (numbers(site.params.clone()), numbers(site.hard.clone()));
+        let active = site.active.clone().map_or(vec![1.0; a.len()], numbers);
+        let ours = numbers(logits.clone());
         for row in 0..2 * K {
             let total: f64 = (0..K).map(|k| (-costs[k * 2 + row % 2]).exp()).sum();
             let weight = (-costs[row]).exp() / total;
@@ -221,16 +209,10 @@ fn wake_updates_are_weighted_scores_and_leave_the_rest_to_the_bound() {
     }
     assert!(largest > 0.1, "nothing to see: {largest}");
 
-    let gradient = |estimate: &Estimate| {
-        let gradients = estimate.surrogate.backward();
-        let mut collect = Collect {
-            gradients: &gradients,
-            values: Vec::new(),
-        };
-        net.visit(&mut collect);
-        collect.values
-    };
-    let (rws, vimco) = (gradient(&rws), gradient(&vimco));
+    let (rws, vimco) = (
+        gradient(&net, rws.surrogate),
+        gradient(&net, vimco.surrogate),
+    );
     // The decoder stands last, 2 -> 4 -> 16; presence reaches all that comes before through the LSTM.
     let decoder = rws.len() - (2 * 4 + 4 + 4 * 16 + 16);
     assert!(largest_difference(&rws[decoder..], &vimco[decoder..]) < 1e-12);

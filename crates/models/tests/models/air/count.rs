@@ -3,9 +3,8 @@
 use unbiased_estimators::{Draw, Key, Noise, Objective, Weighing, execute};
 use unbiased_models::air::{Air, AirConfig, AirProgram, CountPrior, Counting, Input};
 
-use crate::support::{
-    LN_ODDS, Shift, build, config, estimate, host, images, largest_difference, network, summed,
-};
+use super::support::{LN_ODDS, build, config, estimate, images, network, summed};
+use crate::support::{differences, largest_difference, numbers, worst};
 
 /// `q(n)` from the logits by its definition, and the divergence from the table of the prior.
 #[test]
@@ -13,7 +12,7 @@ fn counts_are_a_law_and_their_divergence_is_that_of_the_table() {
     let net = network(&config(Input::Image));
     let explanation = AirProgram::new(&net, images(1), Counting::Summed, LN_ODDS)
         .explain(Some(&Noise::new(1, 0)));
-    let q: Vec<f64> = host(explanation.log_counts)
+    let q: Vec<f64> = numbers(explanation.log_counts)
         .into_iter()
         .map(f64::exp)
         .collect();
@@ -29,7 +28,7 @@ fn counts_are_a_law_and_their_divergence_is_that_of_the_table() {
             .map(|(q, w)| q * (q / (w / total)).ln())
             .sum()
     };
-    let ours = host(explanation.kl_count)[0];
+    let ours = numbers(explanation.kl_count)[0];
     assert!((ours - divergence(LN_ODDS)).abs() < 1e-10);
     assert!((ours - divergence(LN_ODDS + 0.05)).abs() > 1e-4);
     // A prior without a conditional part, the same logit at every step, has another divergence.
@@ -73,31 +72,13 @@ fn the_sum_over_the_count_is_enumeration_of_the_presence_bits() {
     }
 }
 
-/// Largest difference between the gradient and central differences, over the largest entry.
-fn worst(net: &Air, gradient: &[f64]) -> f64 {
-    const H: f64 = 1e-5;
-    let at = |index, by| {
-        let net = Shift {
-            index: Some(index),
-            by,
-            scale: 1.0,
-            next: 0,
-        }
-        .apply(net.clone());
-        summed(&net, 1, 1).0[0]
-    };
-    let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-    (0..gradient.len())
-        .map(|i| ((at(i, H) - at(i, -H)) / (2.0 * H) - gradient[i]).abs() / largest)
-        .fold(0.0, f64::max)
-}
-
 #[test]
 fn gradients_equal_finite_differences() {
     for input in [Input::Image, Input::Residual] {
         let net = network(&config(input));
         let (_, mut gradient) = summed(&net, 1, 1);
-        let error = worst(&net, &gradient);
+        let slopes = differences(&net, |net| summed(net, 1, 1).0[0]);
+        let error = worst(&slopes, &gradient);
         assert!(error < 1e-7, "{input:?}: {error:e}");
         // The check can fail: one entry wrong by 5 %.
         let largest = gradient
@@ -105,7 +86,7 @@ fn gradients_equal_finite_differences() {
             .max_by(|a, b| a.abs().total_cmp(&b.abs()))
             .expect("parameters");
         *largest *= 1.05;
-        assert!(worst(&net, &gradient) > 1e-3);
+        assert!(worst(&slopes, &gradient) > 1e-3);
     }
 }
 
@@ -131,8 +112,8 @@ fn masks_change_nothing_where_every_object_is_present() {
             .sites
             .iter()
             .filter(|site| &*site.key.name == "presence");
-        let bits = present.map(|site| host(site.hard.clone()).iter().sum::<f64>());
-        (host(trace.cost()), bits.sum::<f64>())
+        let bits = present.map(|site| numbers(site.hard.clone()).iter().sum::<f64>());
+        (numbers(trace.cost()), bits.sum::<f64>())
     };
     let net = certain(45.0);
     let (drawn, bits) = costs(&net);

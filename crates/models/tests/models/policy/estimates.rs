@@ -12,8 +12,8 @@ use unbiased_models::policy::{
     ppo::{Transition, advantages},
 };
 
-use crate::support::{Shift, device, differences, gradient, host, worst};
-use crate::walk::{Forced, Path, Walk, log_probs, paths, policy};
+use super::walk::{self, Forced, Path, Walk, log_probs, paths, policy};
+use crate::support::{self, device, differences, gradient, numbers, worst};
 
 fn build(
     config: &EstimatorConfig,
@@ -21,7 +21,7 @@ fn build(
     discount: f64,
 ) -> Result<Box<dyn Estimator>, EstimatorError> {
     let episodes = RefCell::new(Episodes::new(environment.clone(), 1));
-    let policy = Policy::new(&crate::walk::config(), &*environment, 0, &device());
+    let policy = Policy::new(&walk::config(), &*environment, 0, &device());
     let program = PolicyProgram::new(
         &policy,
         &episodes,
@@ -43,12 +43,7 @@ fn stirred(name: &str, lambda: f64, discount: f64) -> Box<dyn Estimator> {
     };
     let mut estimator =
         build(&config, Rc::new(Walk { cap: 3 }), discount).expect("defined on a black box");
-    let stir = Shift {
-        index: None,
-        by: 0.5,
-        next: 0,
-    };
-    let owned = stir.apply(estimator.owned());
+    let owned = support::stirred(estimator.owned(), 1.0, 0.5);
     estimator.set_owned(owned);
     estimator
 }
@@ -84,7 +79,7 @@ fn expected(name: &str, policy: &Policy, lambda: f64, discount: f64, entropy: f6
     for (bits, path) in paths(3) {
         let mut estimator = stirred(name, lambda, discount);
         let estimate = run(&mut *estimator, policy, 3, &[bits], false, entropy);
-        let cost = host(estimate.cost.clone())[0];
+        let cost = numbers(estimate.cost.clone())[0];
         assert!(
             (cost - path.cost_to_go(0, 1.0)).abs() < 1e-12,
             "path {bits}"
@@ -197,7 +192,7 @@ fn a_cut_episode_goes_on_with_the_value_of_its_last_state() {
             let value = |place: f64| {
                 let seen =
                     Tensor::from_data(TensorData::new(vec![place - 0.5, 0.3], [1, 2]), &device());
-                host(critic.clone().valid().forward(seen))[0]
+                numbers(critic.clone().valid().forward(seen))[0]
             };
             let estimate = run(&mut *estimator, &policy, 3, &[bits], true, 0.0);
 
@@ -224,14 +219,14 @@ fn a_cut_episode_goes_on_with_the_value_of_its_last_state() {
             let want = advantages(&transitions, discount, lambda);
             for (t, want) in want.into_iter().enumerate() {
                 let (seen, action, _) = path.steps[t];
-                let logits = host(estimate.logit_gradients[t].1.clone());
+                let logits = numbers(estimate.logit_gradients[t].1.clone());
                 let score = 1.0 - log_probs(&policy, seen)[action].exp();
                 largest = largest.max((logits[action] - want * score).abs());
             }
             // The last look at a state that was cut has no gradient of its own.
             assert_eq!(estimate.logit_gradients.len(), n + usize::from(!ended));
             if !ended {
-                assert_eq!(host(estimate.logit_gradients[n].1.clone()), [0.0, 0.0]);
+                assert_eq!(numbers(estimate.logit_gradients[n].1.clone()), [0.0, 0.0]);
             }
         }
         if cut_is_end {
@@ -262,7 +257,7 @@ fn rollouts_go_on_where_they_stopped() {
             0.0,
             &device(),
         );
-        host(estimator.estimate(&program, &noise).cost)
+        numbers(estimator.estimate(&program, &noise).cost)
     };
     let costs = step(Extent::Steps(2));
     // 0.7 - 0.3, and 0.7 with what place 1 is worth.
@@ -339,7 +334,7 @@ fn relax_is_defined_and_reaches_every_action() {
     assert_eq!(estimate.logit_gradients.len(), 3);
     assert_eq!(estimate.report.evaluations, 1.0);
     for (key, g) in &estimate.logit_gradients {
-        let g = host(g.clone());
+        let g = numbers(g.clone());
         assert!(
             g[0].abs() > 1e-6 && (g[0] + g[1]).abs() < 1e-12,
             "{key}: {g:?}"

@@ -3,18 +3,18 @@
 //! Estimators that depend on outcomes only are summed over all outcomes, with noise that forces each. Those that depend on
 //! the noise itself (REBAR) are compared by Monte Carlo.
 
-mod ntm;
-
 use std::collections::HashMap;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use ntm::{compare, device, gradient, hard, machine, must_fail, numbers, sequences};
 use unbiased_estimators::{
     Address as Place, Draw, Estimator, EstimatorConfig, Key, Noise, Objective, Schema, Source,
     Trace, Weighing, execute,
 };
 use unbiased_models::ntm::{Address, Controller, Ntm, NtmConfig, NtmProgram, Order, Sequences};
+
+use super::support::{compare, hard, machine, must_fail, sequences};
+use crate::support::{device, gradient, numbers};
 
 const STEPS: usize = 2;
 

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use unbiased_estimators::{Address, Role, Source};
 use unbiased_models::policy::{Actions, Activation, Environment, Outcome, Policy, PolicyConfig};
 
-use crate::support::{Shift, device, host};
+use crate::support::{device, numbers, stirred};
 
 /// A walk on a line, at most three steps: action 1 goes on for a reward that falls, action 0 leaves for what the place is
 /// worth, once the walker has left the start.
@@ -120,7 +120,7 @@ pub fn paths(cap: usize) -> Vec<(usize, Path)> {
 /// `ln pi(. | seen)`.
 pub fn log_probs(policy: &Policy, seen: [f64; 2]) -> Vec<f64> {
     let seen = Tensor::from_data(TensorData::new(seen.to_vec(), [1, 2]), &device());
-    let logits = host(policy.clone().valid().forward(seen));
+    let logits = numbers(policy.clone().valid().forward(seen));
     let total = logits.iter().map(|l| l.exp()).sum::<f64>().ln();
     logits.into_iter().map(|l| l - total).collect()
 }
@@ -152,10 +152,5 @@ impl Path {
 
 pub fn policy() -> Policy {
     let policy = Policy::new(&config(), &Walk { cap: 3 }, 5, &device().autodiff());
-    Shift {
-        index: None,
-        by: 0.4,
-        next: 0,
-    }
-    .apply(policy)
+    stirred(policy, 1.0, 0.4)
 }

@@ -1,27 +1,13 @@
 //! Small belief networks in f64: the objective against enumeration by hand, its gradient against finite differences.
 
-use std::sync::OnceLock;
-
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
 use unbiased_estimators::{
     Draw, EstimatorConfig, Key, Noise, Objective, Schema, Weighing, execute,
 };
 use unbiased_models::sbn::{Latent, Prior, Sbn, SbnConfig, SbnProgram, Stack, Task};
 
-/// Flex in f64; the first use in this process sets it.
-fn device() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    DEVICE
-        .get_or_init(|| {
-            let mut device = Device::flex();
-            device
-                .configure((FloatDType::F64, IntDType::I64))
-                .expect("first use of the device");
-            device
-        })
-        .clone()
-}
+use crate::support::{device, differences, gradient, numbers, stirred, tensor, worst};
 
 const MEAN: [f32; 6] = [0.3, 0.6, 0.1, 0.5, 0.8, 0.4];
 const IMAGE: [f64; 6] = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
@@ -39,27 +25,11 @@ fn config(latent: Latent, layers: &[usize]) -> SbnConfig {
 fn network(config: &SbnConfig) -> Sbn {
     let net = Sbn::new(config, &MEAN, 3, &device().autodiff());
     assert_eq!(net.prior.val().dtype(), DType::F64);
-    let net = Shift {
-        index: None,
-        by: 0.0,
-        scale: 2.0,
-        next: 0,
-    }
-    .apply(net);
-    Shift {
-        index: None,
-        by: 0.1,
-        scale: 1.0,
-        next: 0,
-    }
-    .apply(net)
+    stirred(net, 2.0, 0.1)
 }
 
 fn image() -> Tensor<2> {
-    Tensor::from_data(
-        TensorData::new(IMAGE.to_vec(), [1, 6]),
-        (&device(), DType::F64),
-    )
+    tensor(&IMAGE, [1, 6])
 }
 
 /// The exact cost of the image and the gradient of every trained number, in the order of the parameters.
@@ -73,98 +43,21 @@ fn exact(net: &Sbn) -> (f64, Vec<f64>) {
         )
         .expect("few states");
     let estimate = estimator.estimate(&program, &Noise::new(0, 0));
-    let gradients = estimate.surrogate.backward();
-    let mut collect = Collect {
-        gradients: &gradients,
-        values: Vec::new(),
-    };
-    net.visit(&mut collect);
-    (estimate.cost.into_scalar::<f64>(), collect.values)
-}
-
-struct Collect<'a> {
-    gradients: &'a burn::tensor::Gradients,
-    values: Vec<f64>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !param.val().is_require_grad() {
-            return;
-        }
-        let size = param.val().shape().num_elements();
-        match param.val().grad(self.gradients) {
-            Some(g) => self
-                .values
-                .extend(g.into_data().try_to_vec::<f64>().expect("f64")),
-            None => self.values.extend(std::iter::repeat_n(0.0, size)),
-        }
-    }
-}
-
-/// Scales every trained number, and adds `by` to number `index`, or a pattern of that size to all.
-struct Shift {
-    index: Option<usize>,
-    by: f64,
-    scale: f64,
-    next: usize,
-}
-
-impl Shift {
-    fn apply(mut self, net: Sbn) -> Sbn {
-        net.map(&mut self)
-    }
-}
-
-impl ModuleMapper for Shift {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if !param.val().is_require_grad() {
-            return param;
-        }
-        param.map(|tensor| {
-            let device = tensor.device();
-            let data = tensor.into_data();
-            let shape = data.shape().clone();
-            let mut values = data.try_to_vec::<f64>().expect("f64");
-            for value in &mut values {
-                let own = match self.index {
-                    None => self.by * (1.0 + self.next as f64).sin(),
-                    Some(index) if index == self.next => self.by,
-                    Some(_) => 0.0,
-                };
-                *value = *value * self.scale + own;
-                self.next += 1;
-            }
-            Tensor::from_data(TensorData::new(values, shape), (&device, DType::F64)).require_grad()
-        })
-    }
+    (
+        estimate.cost.into_scalar::<f64>(),
+        gradient(net, estimate.surrogate),
+    )
 }
 
 /// Largest difference between the gradient and central differences, over the largest entry.
-fn worst(net: &Sbn, gradient: &[f64]) -> f64 {
-    const H: f64 = 1e-5;
-    let at = |index, by| {
-        exact(
-            &Shift {
-                index: Some(index),
-                by,
-                scale: 1.0,
-                next: 0,
-            }
-            .apply(net.clone()),
-        )
-        .0
-    };
-    let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-    (0..gradient.len())
-        .map(|i| ((at(i, H) - at(i, -H)) / (2.0 * H) - gradient[i]).abs() / largest)
-        .fold(0.0, f64::max)
+fn deviation(net: &Sbn, gradient: &[f64]) -> f64 {
+    worst(&differences(net, |net| exact(net).0), gradient)
 }
 
 fn check_gradient(config: &SbnConfig) {
     let net = network(config);
     let (_, gradient) = exact(&net);
-    let error = worst(&net, &gradient);
+    let error = deviation(&net, &gradient);
     assert!(error < 1e-8, "{config:?}: {error:e}");
     // The check can fail: one entry wrong by 5 %.
     let mut mutant = gradient;
@@ -173,7 +66,7 @@ fn check_gradient(config: &SbnConfig) {
         .max_by(|a, b| a.abs().total_cmp(&b.abs()))
         .expect("parameters");
     *largest *= 1.05;
-    assert!(worst(&net, &mutant) > 1e-3);
+    assert!(deviation(&net, &mutant) > 1e-3);
 }
 
 #[test]
@@ -196,17 +89,12 @@ fn gradients_of_every_kind_equal_finite_differences() {
 }
 
 fn affine(stack: &Stack, input: &[f64]) -> Vec<f64> {
-    let x = Tensor::<2>::from_data(
-        TensorData::new(input.to_vec(), [1, input.len()]),
-        (&device(), DType::F64),
-    );
-    stack
-        .clone()
-        .valid()
-        .forward(x)
-        .into_data()
-        .try_to_vec::<f64>()
-        .expect("f64")
+    numbers(
+        stack
+            .clone()
+            .valid()
+            .forward(tensor(input, [1, input.len()])),
+    )
 }
 
 /// `ln p(bits)` from logits.
@@ -232,12 +120,7 @@ fn two_layers_have_the_bound_of_the_definition() {
         .zip(MEAN)
         .map(|(x, m)| x - f64::from(m))
         .collect();
-    let prior = net
-        .prior
-        .val()
-        .into_data()
-        .try_to_vec::<f64>()
-        .expect("f64");
+    let prior = numbers(net.prior.val());
     let q1 = affine(&net.upwards[0], &input);
     let mut cost = 0.0;
     for b1 in (0..8).map(|s| bits_of(s, 3)) {
@@ -257,10 +140,7 @@ fn two_layers_have_the_bound_of_the_definition() {
 #[test]
 fn samples_are_probabilities_and_follow_the_noise() {
     let net = Sbn::new(&config(Latent::Categorical, &[4, 2]), &MEAN, 1, &device());
-    let sample = |seed| {
-        let x = net.sample(5, &Noise::new(seed, 0)).into_data();
-        x.try_to_vec::<f64>().expect("f64")
-    };
+    let sample = |seed| numbers(net.sample(5, &Noise::new(seed, 0)));
     assert_eq!(sample(1), sample(1));
     assert_ne!(sample(1), sample(2));
     assert!(sample(1).len() == 30 && sample(1).iter().all(|p| (0.0..=1.0).contains(p)));
@@ -280,10 +160,9 @@ fn parameters_are_affine_in_the_features() {
         let noise = Noise::new(1, 0);
         let trace = execute(&program, 2, 2, Weighing::Analytic, &draw, &noise);
         for (site, stack) in trace.sites.into_iter().zip(&net.upwards) {
-            let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
             let features = site.features.expect("features");
             let params = stack.output(features.autodiff());
-            assert_eq!(of(params), of(site.params));
+            assert_eq!(numbers(params), numbers(site.params));
         }
     }
 }
@@ -295,7 +174,7 @@ impl ModuleVisitor for Weights {
         let shape = param.val().dims();
         let inputs = shape[0] as f64;
         if D == 2 && inputs > 1.0 {
-            let values = param.val().into_data().try_to_vec::<f64>().expect("f64");
+            let values = numbers(param.val());
             self.0.push(values.iter().map(|w| w * w * inputs).collect());
         }
     }
@@ -313,8 +192,7 @@ fn initial_values_have_their_law() {
             ..config(Latent::Bernoulli, &[150])
         };
         let net = Sbn::new(&config, &mean, 5, &device());
-        let of = |x: Tensor<2>| x.into_data().try_to_vec::<f64>().expect("f64");
-        assert!(of(net.prior.val()).iter().all(|&a| a == 0.0));
+        assert!(numbers(net.prior.val()).iter().all(|&a| a == 0.0));
         let mut weights = Weights(Vec::new());
         net.visit(&mut weights);
         assert_eq!(weights.0.len(), 2);

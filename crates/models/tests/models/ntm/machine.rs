@@ -1,26 +1,24 @@
 //! Small neural Turing machines in f64: addressing by hand, gradients against finite differences, and hard addresses
 //! against enumeration.
 
-mod ntm;
-
 use burn::module::Module;
 use burn::tensor::Tensor;
-use ntm::{
-    collect, compare, device, gradient, machine, must_fail, numbers, perturbed, sequences, tensor3,
-};
 use unbiased_estimators::{
     Draw, EstimatorConfig, Key, Noise, Objective, Schema, Weighing, execute,
 };
 use unbiased_models::ntm::{
     Address, Controller, InitialAddress, InitialMemory, Ntm, NtmConfig, NtmProgram, Order,
-    addressing,
+    Sequences, addressing,
 };
+
+use super::support::{compare, hard, machine, must_fail, sequences};
+use crate::support::{device, differences, gradient, numbers, tensor, values};
 
 /// Numbers in (-1, 1) without a pattern.
 fn pattern(shape: [usize; 3], phase: f64) -> Tensor<3> {
     let n = shape.iter().product::<usize>();
     let values: Vec<f64> = (0..n).map(|i| (12.9 * i as f64 + phase).sin()).collect();
-    tensor3(&values, shape)
+    tensor(&values, shape)
 }
 
 /// A weighting from [`pattern`].
@@ -29,7 +27,7 @@ fn weighting(shape: [usize; 3], phase: f64) -> Tensor<3> {
 }
 
 fn full(shape: [usize; 3], value: f64) -> Tensor<3> {
-    tensor3(&vec![value; shape.iter().product()], shape)
+    tensor(&vec![value; shape.iter().product()], shape)
 }
 
 /// One-hot at `index`.
@@ -37,7 +35,7 @@ fn at(slots: usize, index: usize) -> Tensor<3> {
     let values: Vec<f64> = (0..slots)
         .map(|i| f64::from(u8::from(i == index)))
         .collect();
-    tensor3(&values, [1, 1, slots])
+    tensor(&values, [1, 1, slots])
 }
 
 #[test]
@@ -99,7 +97,7 @@ fn every_step_of_addressing_is_that_of_the_paper() {
 fn a_head_with_a_sharp_shift_moves_one_row_a_step() {
     const SLOTS: usize = 8;
     // What the network can ask for: pre-activations of 20 at most, so a shift of +1 with 1 - 4e-18, gate 2e-9, gamma 21.
-    let logits = tensor3(&[-20.0, -20.0, 20.0], [1, 1, 3]);
+    let logits = tensor(&[-20.0, -20.0, 20.0], [1, 1, 3]);
     let shifts = burn::tensor::activation::softmax(logits, 2);
     let gate = full([1, 1, 1], 1.0 / (1.0 + 20.0_f64.exp()));
     let memory = pattern([1, SLOTS, 3], 0.1);
@@ -163,7 +161,7 @@ fn soft(controller: Controller, order: Order) -> NtmConfig {
 }
 
 /// Objective and gradient of every parameter.
-fn exact(net: &Ntm, data: &unbiased_models::ntm::Sequences, name: &str) -> (f64, Vec<f64>) {
+fn exact(net: &Ntm, data: &Sequences, name: &str) -> (f64, Vec<f64>) {
     let program = NtmProgram::new(net, data);
     let objective = net.config().objective;
     let mut estimator = EstimatorConfig::named(name)
@@ -175,15 +173,9 @@ fn exact(net: &Ntm, data: &unbiased_models::ntm::Sequences, name: &str) -> (f64,
 }
 
 fn check_gradient(net: &Ntm, name: &str) {
-    const H: f64 = 1e-5;
     let data = sequences(4);
     let (_, analytic) = exact(net, &data, name);
-    let numeric: Vec<f64> = (0..analytic.len())
-        .map(|i| {
-            let at = |by| exact(&perturbed(net.clone(), i, by), &data, name).0;
-            (at(H) - at(-H)) / (2.0 * H)
-        })
-        .collect();
+    let numeric = differences(net, |net| exact(net, &data, name).0);
     let what = format!("{:?}", net.config());
     compare(&what, &analytic, &numeric, 1e-7).expect("the gradient");
     // Every kind of parameter takes part.
@@ -231,7 +223,7 @@ fn weightings_stay_weightings_through_a_run() {
 fn rows_are_independent() {
     let net = machine(&soft(Controller::Lstm, Order::ReadFirst));
     let data = sequences(4);
-    let first = unbiased_models::ntm::Sequences {
+    let first = Sequences {
         inputs: data
             .inputs
             .iter()
@@ -243,7 +235,7 @@ fn rows_are_independent() {
             .map(|y| y.clone().map(|y| y.narrow(0, 0, 1)))
             .collect(),
     };
-    let costs = |data: &unbiased_models::ntm::Sequences| {
+    let costs = |data: &Sequences| {
         let program = NtmProgram::new(&net, data);
         let schema = Schema::of(&program);
         let mut estimator = EstimatorConfig::named("reinforce")
@@ -315,7 +307,7 @@ fn gradients_of_the_enumerated_objective_equal_finite_differences() {
         for controller in [Controller::Lstm, Controller::FeedForward] {
             let config = NtmConfig {
                 controller,
-                ..ntm::hard(address)
+                ..hard(address)
             };
             check_gradient_of_choices(&machine(&config));
         }
@@ -324,22 +316,16 @@ fn gradients_of_the_enumerated_objective_equal_finite_differences() {
 
 /// As [`check_gradient`], over two steps.
 fn check_gradient_of_choices(net: &Ntm) {
-    const H: f64 = 1e-5;
     let data = sequences(2);
     let (_, analytic) = exact(net, &data, "exact");
-    let numeric: Vec<f64> = (0..analytic.len())
-        .map(|i| {
-            let at = |by| exact(&perturbed(net.clone(), i, by), &data, "exact").0;
-            (at(H) - at(-H)) / (2.0 * H)
-        })
-        .collect();
+    let numeric = differences(net, |net| exact(net, &data, "exact").0);
     compare("enumerated", &analytic, &numeric, 1e-7).expect("the gradient");
 }
 
 #[test]
 fn parameters_follow_the_seed() {
-    let config = ntm::hard(Address::Slot);
-    let flat = |seed| collect(&Ntm::new(&config, 3, 2, seed, &device().autodiff()), Some);
+    let config = hard(Address::Slot);
+    let flat = |seed| values(&Ntm::new(&config, 3, 2, seed, &device().autodiff()));
     assert_eq!(flat(1), flat(1));
     assert_ne!(flat(1), flat(2));
 }
@@ -350,7 +336,7 @@ fn a_write_head_can_start_with_a_bias_to_advance() {
         read_heads: 2,
         write_heads: 2,
         initial_advance: 3.0,
-        ..ntm::hard(Address::Shift)
+        ..hard(Address::Shift)
     };
     let net = Ntm::new(&config, 3, 2, 0, &device());
     let bias = numbers(net.heads.bias.as_ref().expect("a bias").val());
@@ -375,12 +361,12 @@ fn a_memory_can_grow_after_training() {
     };
     let moving = machine(&NtmConfig {
         slots: 6,
-        ..ntm::hard(Address::Shift)
+        ..hard(Address::Shift)
     });
     assert_eq!(cost(&moving, 6), cost(&moving, 60));
     let soft = machine(&NtmConfig {
         address: Address::Soft,
-        ..ntm::hard(Address::Slot)
+        ..hard(Address::Slot)
     });
     assert_ne!(cost(&soft, 2), cost(&soft, 20));
 }
