@@ -1,4 +1,4 @@
-"""The layers of `cargo bench -p unbiased-kernels --bench conv` in PyTorch: `peer <case> <median ms> <min ms>`."""
+"""The layers of `cargo bench --workspace --bench conv` in PyTorch: `peer <case> <median ms> <min ms>`."""
 
 import argparse
 import time

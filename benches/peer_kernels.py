@@ -1,4 +1,4 @@
-"""The operations of `cargo bench -p unbiased-kernels` in PyTorch: `peer <name> <median us> <min us>`."""
+"""The operations of `cargo bench --workspace` in PyTorch: `peer <name> <median us> <min us>`."""
 
 import argparse
 import time

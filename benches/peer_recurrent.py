@@ -1,4 +1,4 @@
-"""The layers of `cargo bench -p unbiased-kernels --bench recurrent` in PyTorch: `peer <case> <median ms> <min ms>`."""
+"""The layers of `cargo bench --workspace --bench recurrent` in PyTorch: `peer <case> <median ms> <min ms>`."""
 
 import argparse
 import time

@@ -1,6 +1,6 @@
 //! Convolutions against burn's, interleaved: median and minimum in milliseconds.
 //!
-//! `cargo bench -p unbiased-kernels --bench conv`; an argument picks the cases whose name contains it, and a second one the candidates.
+//! `cargo bench --workspace --bench conv`; an argument picks the cases whose name contains it, and a second one the candidates.
 
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;

@@ -1,6 +1,6 @@
 //! Every operation against its composed form, on Flex, interleaved: median and minimum in microseconds.
 //!
-//! `cargo bench -p unbiased-kernels --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
+//! `cargo bench --workspace --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
 //! faster than its composed form has no place in the crate.
 
 use burn::optim::{AdamConfig, Optimizer};

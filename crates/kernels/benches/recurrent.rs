@@ -1,6 +1,6 @@
 //! Recurrent layers against burn's and against the composed form, interleaved: median and minimum in milliseconds.
 //!
-//! `cargo bench -p unbiased-kernels --bench recurrent`; an argument picks the cases whose name contains it, and a second one the candidates.
+//! `cargo bench --workspace --bench recurrent`; an argument picks the cases whose name contains it, and a second one the candidates.
 
 use burn::module::Module;
 use burn::nn::LstmState;
