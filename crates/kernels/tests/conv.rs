@@ -166,7 +166,12 @@ fn values_and_gradients_agree_over_shapes() {
 
 #[test]
 fn masks_hold_weights_at_zero() {
-    for (kernel, centre) in [([7, 7], false), ([3, 3], true), ([3, 5], false)] {
+    for (kernel, centre) in [
+        ([7, 7], false),
+        ([3, 3], true),
+        ([3, 5], false),
+        ([1, 1], false),
+    ] {
         let leaves = [
             numbers([3, 4, 9, 8], 1),
             numbers([6, 4, kernel[0], kernel[1]], 2),

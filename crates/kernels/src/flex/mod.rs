@@ -7,7 +7,7 @@
 
 mod adam;
 mod conv;
-mod conv_op;
+
 mod gru;
 mod gru_op;
 mod isa;
@@ -24,8 +24,8 @@ mod softmax_op;
 mod tests;
 
 pub(crate) use adam::Step;
-pub(crate) use conv::{Geometry, Side};
-pub(crate) use conv_op::{Direction, convolution};
+pub(crate) use conv::{Direction, Geometry, Side, convolution};
+
 pub(crate) use gru_op::gru;
 pub(crate) use logistic::discretised_logistic;
 pub(crate) use lstm_op::lstm;

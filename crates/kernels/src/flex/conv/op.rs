@@ -1,8 +1,8 @@
 //! Convolutions as operations of the graph.
 
-use super::conv::{self, Geometry};
-use super::isa::Isa;
-use super::{contiguous, tensor};
+use super::{Geometry, correlate, spread, weight_gradient};
+use crate::flex::isa::Isa;
+use crate::flex::{contiguous, tensor};
 use burn::backend::autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -75,8 +75,8 @@ fn run(
 ) -> FlexTensor {
     let [count, ..] = x.shape().dims::<4>();
     let (shape, kernel): (_, fn(_, &_, &_, &_, &_, &mut _)) = match direction {
-        Direction::Down => (geometry.features(count), conv::correlate),
-        Direction::Up => (geometry.images(count), conv::spread),
+        Direction::Down => (geometry.features(count), correlate),
+        Direction::Up => (geometry.images(count), spread),
     };
     let mut out = vec![0.0; shape.iter().product()];
     kernel(
@@ -132,8 +132,7 @@ impl Backward<Flex, 3> for ConvGradient {
                 Direction::Down => (&x, &g),
                 Direction::Up => (&g, &x),
             };
-            let dw =
-                conv::weight_gradient(Isa::best(), &geometry, images.storage(), features.storage());
+            let dw = weight_gradient(Isa::best(), &geometry, images.storage(), features.storage());
             grads.register::<Flex>(parent.id, tensor(dw, geometry.weights()));
         }
         if let Some(parent) = bias_parent {
