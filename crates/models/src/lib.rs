@@ -6,6 +6,7 @@
 //! | [`policy`] | policies for a cart with a pole, Acrobot and a pendulum | Mnih et al. 2016; Grathwohl et al. 2018; Schulman et al. 2017 |
 //! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
+//! | [`bilevel`] | problems in two levels, by implicit differentiation or as an expectation | Pedregosa 2016; Franceschi et al. 2017 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
 //! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
@@ -17,6 +18,7 @@
 )]
 
 pub mod air;
+pub mod bilevel;
 mod init;
 pub mod ntm;
 pub mod policy;

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod air;
+mod bilevel;
 mod ntm;
 mod policy;
 mod sbn;
