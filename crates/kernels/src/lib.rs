@@ -18,6 +18,7 @@
 //! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
 //! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
+//! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -70,7 +71,7 @@ mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
-pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
+pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_cell, lstm_step};
 pub use ops::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
     log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
