@@ -1,5 +1,6 @@
 //! Every instruction set of this CPU against double precision.
 
+mod noise;
 mod recurrent;
 mod rows;
 
