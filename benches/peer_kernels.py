@@ -103,3 +103,14 @@ for rows, columns in [(100, 10), (5000, 10), (1000, 1000)]:
     for name, function in over_rows.items():
         measure(f"{name} {rows}x{columns} value", rows * columns, lambda: function(plain))
         measure(f"{name} {rows}x{columns} both", rows * columns, lambda: function(x).sum().backward())
+
+noise = {
+    "Uniform": torch.rand,
+    "Logistic": lambda *shape: torch.logit(torch.rand(*shape)),
+    "Gumbel": lambda *shape: -torch.log(-torch.log(torch.rand(*shape))),
+    "Normal": torch.randn,
+    "Exponential": lambda *shape: torch.empty(*shape).exponential_(),
+}
+for rows, columns in [(24, 200), (100, 200), (1000, 1000)]:
+    for name, function in noise.items():
+        measure(f"noise {name} {rows}x{columns}", rows * columns, lambda: function(rows, columns))

@@ -4,12 +4,12 @@
 //! faster than its composed form has no place in the crate.
 
 use burn::optim::{AdamConfig, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
 use unbiased_kernels::{
-    FusedAdamConfig, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed,
-    discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax,
+    FusedAdamConfig, NoiseLaw, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed,
+    discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, noise, sigmoid, softmax,
     softplus, tanh,
 };
 
@@ -89,6 +89,7 @@ fn main() {
     logistic();
     maps();
     rows();
+    host_noise();
     adam();
 }
 
@@ -208,6 +209,34 @@ fn maps() {
                 rows * columns,
                 || fused(x.clone()).backward(),
                 || composed(x.clone()).backward(),
+            );
+        }
+    }
+}
+
+/// Against the library's generator and its maps.
+fn host_noise() {
+    let device = Device::flex();
+    for (rows, columns) in [(24, 200), (100, 200), (1000, 1000)] {
+        let random = |distribution| Tensor::<2>::random([rows, columns], distribution, &device);
+        let uniform = || random(Distribution::Uniform(1e-6, 1.0));
+        let laws: [(NoiseLaw, &dyn Fn() -> Tensor<2>); 5] = [
+            (NoiseLaw::Uniform, &uniform),
+            (NoiseLaw::Logistic, &|| {
+                let u = uniform();
+                (u.clone() / (u.neg() + 1.0)).log()
+            }),
+            (NoiseLaw::Gumbel, &|| uniform().log().neg().log().neg()),
+            (NoiseLaw::Normal, &|| random(Distribution::Normal(0.0, 1.0))),
+            (NoiseLaw::Exponential, &|| uniform().log().neg()),
+        ];
+        let streams: Vec<u64> = (0..rows as u64).collect();
+        for (law, composed) in laws {
+            compare(
+                &format!("noise {law:?} {rows}x{columns}"),
+                rows * columns,
+                || noise(law, &streams, columns, &device),
+                composed,
             );
         }
     }

@@ -63,6 +63,9 @@ fn main() {
         }
     }
     step();
+    for [batch, hidden] in [[32, 64], [64, 256]] {
+        cell(batch, hidden);
+    }
 }
 
 fn lstm(batch: usize, time: usize, d_input: usize, hidden: usize) {
@@ -208,6 +211,32 @@ fn step() {
                     }
                     drop(black_box(state));
                 }),
+            ),
+        ],
+    );
+}
+
+/// What follows the products in a step.
+fn cell(batch: usize, hidden: usize) {
+    let device = Device::flex().autodiff();
+    let leaf = |width| {
+        let x = numbers([1, batch, width]).squeeze_dim::<2>(0);
+        Tensor::from_data(x.into_data(), &device).require_grad()
+    };
+    let (gates, before) = (leaf(4 * hidden), leaf(hidden));
+    let both = |state: LstmState<2>| {
+        black_box((state.hidden + state.cell).sum().backward());
+    };
+    compare(
+        &format!("lstm_cell b{batch} {hidden} both"),
+        vec![
+            (
+                "ours",
+                Box::new(|| both(unbiased_kernels::lstm_cell(gates.clone(), before.clone()))),
+            ),
+            (
+                "composed",
+                Box::new(|| both(composed::lstm_cell(gates.clone(), before.clone()))),
             ),
         ],
     );

@@ -130,9 +130,10 @@ pub fn lstm(
     for t in 0..time {
         let from_input = from_input.clone().narrow(1, t, 1).squeeze_dim::<2>(1);
         let gates = from_input + h.clone().matmul(weights.recurrent.clone());
-        let [i, f, g, o] = [0, 1, 2, 3].map(|gate| gates.clone().narrow(1, gate * hidden, hidden));
-        let next_c = sigmoid(f) * c.clone() + sigmoid(i) * tanh(g);
-        let next_h = sigmoid(o) * tanh(next_c.clone());
+        let LstmState {
+            cell: next_c,
+            hidden: next_h,
+        } = lstm_cell(gates, c.clone());
         (c, h) = match &mask {
             None => (next_c, next_h),
             Some(mask) => {
@@ -146,6 +147,15 @@ pub fn lstm(
         output.push(h.clone());
     }
     (Tensor::stack(output, 1), LstmState::new(c, h))
+}
+
+/// See [`crate::lstm_cell`].
+#[must_use]
+pub fn lstm_cell(gates: Tensor<2>, cell: Tensor<2>) -> LstmState<2> {
+    let hidden = cell.dims()[1];
+    let [i, f, g, o] = [0, 1, 2, 3].map(|gate| gates.clone().narrow(1, gate * hidden, hidden));
+    let cell = sigmoid(f) * cell + sigmoid(i) * tanh(g);
+    LstmState::new(cell.clone(), sigmoid(o) * tanh(cell))
 }
 
 /// See [`crate::gru()`].

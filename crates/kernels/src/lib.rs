@@ -19,6 +19,8 @@
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
 //! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
 //! | [`conv2d()`], [`Conv2d`], [`conv_transpose2d`], [`ConvTranspose2d`] | with strides, paddings and [`KernelMask`]s | by hand, towards all three inputs |
+//! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
+//! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
 //! | [`FusedAdam`] | Adam, ε after the bias correction | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -27,6 +29,8 @@
 //! Results do not depend on the number of threads, except that the products with the input and the gradients of the weights are Burn's.
 //! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors, and [`gru()`] for a
 //! single step.
+//!
+//! [`noise()`] is drawn on the host for every device, and has the same bits with and without `flex`, which adds instruction sets and threads.
 //!
 //! The kernels and the composed forms agree to 1e-5 of the largest value and usually to 1e-6. NaN passes through both. Logits of ±10⁴ give
 //! finite values and gradients. With infinite logits the maps reach their limits, and the sums are NaN where their formula is (∞ − ∞).
@@ -68,12 +72,14 @@ mod conv;
 mod flex;
 mod gru;
 mod lstm;
+mod noise;
 mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
-pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
+pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_cell, lstm_step};
+pub use noise::{NoiseLaw, noise, substream, uniforms};
 pub use ops::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
     log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,

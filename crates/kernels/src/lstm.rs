@@ -123,6 +123,33 @@ pub fn lstm_step(x: Tensor<2>, weights: &LstmWeights, state: Option<LstmState<2>
     lstm(x.unsqueeze_dim(1), weights, state, None).1
 }
 
+/// What follows the products in a step of [`lstm`]: i, f, o = σ, g = tanh, c ← f·c + i·g, h ← o·tanh c. For models that make the sums in the
+/// gates themselves: inputs from several places, a product that serves several steps.
+///
+/// # Shapes
+///
+/// * `gates`: the sums, biases included, `[batch, 4 h]`, in the order input, forget, candidate, output
+/// * `cell`: the cell state before, `[batch, h]`
+///
+/// # Panics
+///
+/// If the shapes do not match.
+#[must_use]
+pub fn lstm_cell(gates: Tensor<2>, cell: Tensor<2>) -> LstmState<2> {
+    let [batch, hidden] = cell.dims();
+    assert_eq!(
+        gates.dims(),
+        [batch, 4 * hidden],
+        "lstm_cell: gates must be [batch, 4 h]"
+    );
+    #[cfg(feature = "flex")]
+    if flex::takes(&gates) && flex::takes(&cell) {
+        let (hidden, cell) = flex::lstm_cell(gates, cell);
+        return LstmState::new(cell, hidden);
+    }
+    composed::lstm_cell(gates, cell)
+}
+
 /// Settings of [`Lstm`].
 #[derive(Clone, Debug)]
 pub struct LstmConfig {

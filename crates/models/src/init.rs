@@ -6,6 +6,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
+use unbiased_kernels::substream;
 
 /// The law that a parameter is drawn from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +78,7 @@ impl<F: Fn(&str, &[usize]) -> Init> ModuleMapper for Initialiser<F> {
         let path = self.path.join(".");
         let shape = param.lazy_shape();
         let law = (self.rule)(&path, &shape);
-        let key = mix(self.seed ^ fnv1a(&path));
+        let key = substream(self.seed, fnv1a(&path));
         let values: Vec<f32> = (0..shape.num_elements() as u64)
             .map(|index| draw(law, key, index) as f32)
             .collect();
@@ -102,18 +103,8 @@ fn draw(law: Init, key: u64, index: u64) -> f64 {
 
 /// A number strictly between 0 and 1 that depends on its address and on nothing else.
 pub(crate) fn uniform(key: u64, address: &[u64]) -> f64 {
-    let bits = address
-        .iter()
-        .fold(mix(key), |hash, &part| mix(hash ^ part));
+    let bits = address.iter().copied().fold(substream(key, 0), substream);
     ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea & Flood, 2014).
-fn mix(key: u64) -> u64 {
-    let mut x = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// The FNV-1a hash (Fowler, Noll & Vo): a path as a key.

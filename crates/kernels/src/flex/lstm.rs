@@ -153,12 +153,13 @@ fn forward_rows(
 }
 
 /// One row of one step: c = f·c′ + i·g, h = o·tanh c.
-struct Cell<'a> {
-    gates: &'a mut [f32],
-    bias: &'a [f32],
-    c_before: &'a [f32],
-    c: &'a mut [f32],
-    h: &'a mut [f32],
+pub(super) struct Cell<'a> {
+    pub(super) gates: &'a mut [f32],
+    /// Empty where it is in the gates already.
+    pub(super) bias: &'a [f32],
+    pub(super) c_before: &'a [f32],
+    pub(super) c: &'a mut [f32],
+    pub(super) h: &'a mut [f32],
 }
 
 impl Task for Cell<'_> {
@@ -279,13 +280,13 @@ fn backward_rows(isa: Isa, saved: Saved<'_>, gates: &mut [f32], dh: &mut [f32], 
 }
 
 /// One row of one step backwards. `dh` is left at zero, for the product with `W_hhᵀ` to be added.
-struct CellGradient<'a> {
-    gates: &'a mut [f32],
-    c_before: &'a [f32],
-    c: &'a [f32],
-    g: &'a [f32],
-    dh: &'a mut [f32],
-    dc: &'a mut [f32],
+pub(super) struct CellGradient<'a> {
+    pub(super) gates: &'a mut [f32],
+    pub(super) c_before: &'a [f32],
+    pub(super) c: &'a [f32],
+    pub(super) g: &'a [f32],
+    pub(super) dh: &'a mut [f32],
+    pub(super) dc: &'a mut [f32],
 }
 
 impl Task for CellGradient<'_> {

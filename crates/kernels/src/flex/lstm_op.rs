@@ -14,7 +14,7 @@ use burn::backend::{
     Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
     ops::FloatTensorOps, tensor::FloatTensor,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Shape, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which steps are real, `[batch, time]`.
@@ -175,7 +175,7 @@ impl LstmKernels for Flex {
 }
 
 /// Where the gradient of the final cell state waits for the operation that has the other one.
-type Slot = Arc<Mutex<Option<FlexTensor>>>;
+pub(super) type Slot = Arc<Mutex<Option<FlexTensor>>>;
 
 impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
     fn lstm(
@@ -219,7 +219,7 @@ impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
                     .compute_bound()
                     .stateful()
                 {
-                    OpsKind::Tracked(prep) => prep.finish((slot, shape.dims()), cell),
+                    OpsKind::Tracked(prep) => prep.finish((slot, shape), cell),
                     OpsKind::UnTracked(prep) => prep.finish(cell),
                 };
                 (output, cell)
@@ -234,17 +234,17 @@ impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
 
 /// The final cell state as a function of the output, for the order of the backward pass: it hands its gradient over and adds nothing.
 #[derive(Debug)]
-struct FinalCell;
+pub(super) struct FinalCell;
 
 impl Backward<Flex, 1> for FinalCell {
-    type State = (Slot, [usize; 3]);
+    type State = (Slot, Shape);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let g = contiguous(grads.consume::<Flex>(&ops.node));
         let (slot, shape) = ops.state;
         if let [Some(parent)] = ops.parents {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(g);
-            let zeros = vec![0.0; shape.iter().product()];
+            let zeros = vec![0.0; shape.num_elements()];
             grads.register::<Flex>(parent.id, tensor(zeros, shape));
         }
     }

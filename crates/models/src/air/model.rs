@@ -2,14 +2,14 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::{Linear, LinearConfig},
+    nn::{Linear, LinearConfig, LstmState},
     tensor::{
         Device, Tensor, TensorData,
         activation::{relu, sigmoid},
     },
 };
 use unbiased_estimators::{Key, Noise, NoiseLaw, Role};
-use unbiased_kernels::{sigmoid as fast_sigmoid, tanh};
+use unbiased_kernels::{lstm_cell, sigmoid as fast_sigmoid};
 
 use super::{
     config::AirConfig,
@@ -55,14 +55,6 @@ struct Lstm {
     input: Linear,
     /// From the object before and the hidden state, `[object + h, 4 h]`.
     recurrent: Param<Tensor<2>>,
-}
-
-/// What the inference network carries from step to step.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    /// Hidden state, `[rows, lstm]`.
-    pub(super) hidden: Tensor<2>,
-    cell: Tensor<2>,
 }
 
 /// A model of scenes with its inference network; see the [module](super).
@@ -166,27 +158,22 @@ impl Air {
         self.lstm.input.forward(features)
     }
 
-    pub(super) fn start(&self, rows: usize, device: &Device) -> State {
+    /// States before the first step, `[rows, lstm]` each.
+    pub(super) fn start(&self, rows: usize, device: &Device) -> LstmState<2> {
         let zeros = Tensor::zeros([rows, self.config.lstm], device);
-        State {
-            hidden: zeros.clone(),
-            cell: zeros,
-        }
+        LstmState::new(zeros.clone(), zeros)
     }
 
     /// One step of the LSTM; `object` describes the object before, `[rows, 3 + what + 1]`.
-    pub(super) fn advance(&self, gates: Tensor<2>, object: Tensor<2>, state: State) -> State {
-        let h = self.config.lstm;
+    pub(super) fn advance(
+        &self,
+        gates: Tensor<2>,
+        object: Tensor<2>,
+        state: LstmState<2>,
+    ) -> LstmState<2> {
         let carried = Tensor::cat(vec![object, state.hidden], 1);
         let gates = gates + carried.matmul(self.lstm.recurrent.val());
-        let gate = |index: usize| gates.clone().narrow(1, index * h, h);
-        let open = fast_sigmoid(gates.clone().narrow(1, 0, 2 * h));
-        let (input, forget) = (open.clone().narrow(1, 0, h), open.narrow(1, h, h));
-        let cell = forget * state.cell + input * tanh(gate(2));
-        State {
-            hidden: fast_sigmoid(gate(3)) * tanh(cell.clone()),
-            cell,
-        }
+        lstm_cell(gates, state.cell)
     }
 
     /// Logit of presence `[rows, 1]` and the parameters of the place `[rows, 6]`.

@@ -24,7 +24,7 @@ mod ridge;
 mod solver;
 
 pub use cleaning::Cleaning;
-pub use response::Response;
+pub use response::{Derivative, Response};
 pub use ridge::Ridge;
 pub use solver::{Solver, Unsolved};
 

@@ -1,64 +1,87 @@
 //! The outer objective as an expectation.
 
+use std::cell::RefCell;
+
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{Abilities, Program, Run, Site};
 
 use super::{Bilevel, Solver, Unsolved};
 
-/// `E[F(x, y*(x))]` over `x ~ N(mean, sd²)`: what remains of a problem in two levels when the inner one is a black box
-/// that returns a solution and no derivative. Every estimator of a Gaussian choice gives its gradient by the mean, which
-/// tends to the hyper-gradient as sd goes to 0.
+/// What is known of a solution of the inner problem beside itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Derivative {
+    /// Nothing: a black box.
+    None,
+    /// Its derivative by [`Solver::implicit`].
+    Implicit,
+    /// Its derivative by [`Solver::differences`] with this step.
+    Differences(f64),
+}
+
+/// `E[F(x, y*(x))]` over `x ~ N(mean, sd²)`.
 ///
-/// With [`implicit`](Response::implicit) each solution carries its derivative, and the estimator `pathwise` works, too.
+/// Without a derivative, every estimator of a Gaussian choice that takes a black box gives the gradient by the mean, which
+/// tends to the hyper-gradient as sd goes to 0. With one, the estimator `pathwise` works, and sd may be 0: then it is the
+/// hyper-gradient itself.
 #[derive(Debug)]
 pub struct Response<'a, P> {
     problem: &'a P,
     solver: Solver,
+    derivative: Derivative,
     mean: Tensor<1>,
     sd: f64,
     start: Tensor<1>,
-    implicit: bool,
+    solution: RefCell<Option<Tensor<1>>>,
 }
 
 impl<'a, P: Bilevel> Response<'a, P> {
-    /// `mean`, `[n]`, is on an autodiff device; `start`, `[m]`, plain, is where the inner problem's solution is sought from.
+    /// `mean`, `[n]`, is on an autodiff device; `start`, `[m]`, plain, is where solutions are sought from.
     #[must_use]
-    pub fn new(problem: &'a P, solver: Solver, mean: Tensor<1>, sd: f64, start: Tensor<1>) -> Self {
+    pub fn new(
+        problem: &'a P,
+        (solver, derivative): (Solver, Derivative),
+        mean: Tensor<1>,
+        sd: f64,
+        start: Tensor<1>,
+    ) -> Self {
         Self {
             problem,
             solver,
+            derivative,
             mean,
             sd,
             start,
-            implicit: false,
+            solution: RefCell::default(),
         }
     }
 
-    /// The same with a derivative of each solution.
+    /// The last solution of the inner problem, `[m]`.
     #[must_use]
-    pub fn implicit(mut self) -> Self {
-        self.implicit = true;
-        self
+    pub fn solution(&self) -> Option<Tensor<1>> {
+        self.solution.borrow().clone()
     }
 
-    /// `F(x, y*(x))`, `[1]`; NaN where the inner problem has no solution, so that the run stops by name.
+    /// `F(x, y*(x))` and its derivative, if there is one.
+    fn outer(&self, x: &Tensor<1>) -> Result<(Tensor<1>, Option<Tensor<1>>), Unsolved> {
+        let (solver, problem) = (&self.solver, self.problem);
+        let y = solver.solve(problem, x, &self.start)?;
+        let slope = match self.derivative {
+            Derivative::None => None,
+            Derivative::Implicit => Some(solver.implicit(problem, x, &y)?),
+            Derivative::Differences(step) => Some(solver.differences(problem, x, &y, step)?),
+        };
+        self.solution.replace(Some(y.clone()));
+        Ok((problem.outer(x.clone(), y), slope))
+    }
+
+    /// `F(x, y*(x))`, `[1]`; NaN where the inner problem has no solution, so that a run stops.
     fn cost(&self, x: Tensor<1>) -> Tensor<1> {
         let at = x.clone().inner();
-        let cost = || {
-            let y = self.solver.solve(self.problem, &at, &self.start)?;
-            let value = self.problem.outer(at.clone(), y.clone());
-            let slope = if self.implicit {
-                Some(self.solver.implicit(self.problem, &at, &y)?)
-            } else {
-                None
-            };
-            Ok::<_, Unsolved>((value, slope))
-        };
-        match cost() {
+        match self.outer(&at) {
             // A linear function with the right value and derivative here.
             Ok((value, Some(slope))) => {
-                Tensor::from_inner(value)
-                    + ((x - Tensor::from_inner(at)) * Tensor::from_inner(slope)).sum()
+                let moved = x - Tensor::from_inner(at);
+                Tensor::from_inner(value) + (moved * Tensor::from_inner(slope)).sum()
             }
             Ok((value, None)) => Tensor::from_inner(value),
             Err(_) => Tensor::from_inner(at.narrow(0, 0, 1) * f64::NAN),
@@ -96,15 +119,15 @@ impl<P: Bilevel> Program for Response<'_, P> {
             mean: self.mean.clone().detach(),
             sd: self.sd,
             start: self.start.clone(),
-            implicit: self.implicit,
+            derivative: self.derivative,
+            solution: RefCell::default(),
         })
     }
 
     fn abilities(&self) -> Abilities {
-        if self.implicit {
-            Abilities::TENSORS
-        } else {
-            Abilities::TABLE
+        match self.derivative {
+            Derivative::None => Abilities::TABLE,
+            _ => Abilities::TENSORS,
         }
     }
 }

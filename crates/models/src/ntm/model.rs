@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::{Linear, LinearConfig},
+    nn::{Linear, LinearConfig, LstmState},
     tensor::{Device, Tensor, TensorData, activation::softmax},
 };
 use unbiased_estimators::Choice;
-use unbiased_kernels::{sigmoid, softplus, tanh};
+use unbiased_kernels::{lstm_cell, sigmoid, softplus, tanh};
 
 use super::{
     addressing,
@@ -24,7 +24,7 @@ const EMPTY: f64 = 1e-6;
 /// A neural Turing machine; see the [module](super).
 #[derive(Module, Debug)]
 pub struct Ntm {
-    /// Layers of the controller. Of an LSTM `[d_in + h, 4 h]`, gates in the order input, forget, output, candidate;
+    /// Layers of the controller. Of an LSTM `[d_in + h, 4 h]`, gates in the order input, forget, candidate, output;
     /// else `[d_in, h]`.
     pub layers: Vec<Linear>,
     /// What the heads are told, `[h, ..]`; the columns are those of `Emission`.
@@ -45,8 +45,8 @@ pub struct Ntm {
 /// What goes from one step to the next.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// Per LSTM layer: hidden and cell, `[rows, h]` each.
-    lstm: Vec<[Tensor<2>; 2]>,
+    /// Per LSTM layer, `[rows, h]` each.
+    lstm: Vec<LstmState<2>>,
     /// Output of the controller, `[rows, h]`.
     pub hidden: Tensor<2>,
     /// Weightings, `[rows, heads, slots]`: read heads, then write heads.
@@ -209,7 +209,7 @@ impl Ntm {
                 .config
                 .hidden
                 .iter()
-                .map(|&h| [zeros(h), zeros(h)])
+                .map(|&h| LstmState::new(zeros(h), zeros(h)))
                 .collect(),
             Controller::FeedForward => Vec::new(),
         };
@@ -280,8 +280,8 @@ impl Ntm {
     fn control(
         &self,
         input: Tensor<2>,
-        state: Vec<[Tensor<2>; 2]>,
-    ) -> (Tensor<2>, Vec<[Tensor<2>; 2]>) {
+        state: Vec<LstmState<2>>,
+    ) -> (Tensor<2>, Vec<LstmState<2>>) {
         if self.config.controller == Controller::FeedForward {
             let hidden = self
                 .layers
@@ -291,16 +291,11 @@ impl Ntm {
         }
         let mut x = input;
         let mut next = Vec::with_capacity(state.len());
-        for (layer, [hidden, cell]) in self.layers.iter().zip(state) {
-            let h = cell.dims()[1];
+        for (layer, LstmState { cell, hidden }) in self.layers.iter().zip(state) {
             let gates = layer.forward(Tensor::cat(vec![x, hidden], 1));
-            let open = sigmoid(gates.clone().narrow(1, 0, 3 * h));
-            let candidate = tanh(gates.narrow(1, 3 * h, h));
-            let [input, forget, output] = [0, 1, 2].map(|gate| open.clone().narrow(1, gate * h, h));
-            let cell = forget * cell + input * candidate;
-            let hidden = output * tanh(cell.clone());
-            x = hidden.clone();
-            next.push([hidden, cell]);
+            let state = lstm_cell(gates, cell);
+            x = state.hidden.clone();
+            next.push(state);
         }
         (x, next)
     }

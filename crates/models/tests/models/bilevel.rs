@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
-use unbiased_models::bilevel::{Bilevel, Cleaning, Response, Ridge, Solver, Unsolved};
+use unbiased_models::bilevel::{Bilevel, Cleaning, Derivative, Response, Ridge, Solver, Unsolved};
 
 use crate::support::{device, largest_difference, numbers, tensor};
 
@@ -169,12 +169,11 @@ fn expectation(estimator: &str, ridge: &Ridge, mean: f64, sd: f64, draws: u64) -
     let device = device().autodiff();
     let mean = Tensor::<1>::from_inner(tensor(&[mean], [1])).require_grad();
     let start = tensor(&[0.0], [1]);
-    let response = Response::new(ridge, solver(), mean.clone(), sd, start);
-    let response = if estimator == "pathwise" {
-        response.implicit()
-    } else {
-        response
+    let derivative = match estimator {
+        "pathwise" => Derivative::Implicit,
+        _ => Derivative::None,
     };
+    let response = Response::new(ridge, (solver(), derivative), mean.clone(), sd, start);
     // Continuous choices are pathwise unless named.
     let mut config = EstimatorConfig::default();
     config.sites.insert("x".into(), estimator.into());
@@ -214,5 +213,29 @@ fn the_expectation_has_the_gradient_of_the_smoothed_objective() {
             "{name}: {got} {error} {exact}"
         );
         assert!(exact.abs() > 8.0 * error, "{name}: {error} {exact}");
+    }
+}
+
+#[test]
+fn without_spread_the_path_is_the_hyper_gradient() {
+    let ridge = ridge(1);
+    for derivative in [Derivative::Implicit, Derivative::Differences(1e-4)] {
+        let mean = Tensor::<1>::from_inner(tensor(&[0.3], [1])).require_grad();
+        let start = tensor(&[0.0], [1]);
+        let response = Response::new(&ridge, (solver(), derivative), mean.clone(), 0.0, start);
+        let mut estimator = EstimatorConfig::named("pathwise")
+            .build(
+                &Schema::of(&response),
+                Objective::default(),
+                &device().autodiff(),
+            )
+            .unwrap();
+        let estimate = estimator.estimate(&response, &Noise::new(7, 0));
+        let (w, outer, slope) = closed_form(&ridge, &[0.3]);
+        let mut gradients = estimate.surrogate.backward();
+        let got = numbers(mean.grad_remove(&mut gradients).unwrap());
+        assert!(largest_difference(&got, &slope) < 1e-7, "{got:?} {slope:?}");
+        assert!((numbers(estimate.cost)[0] - outer).abs() < 1e-10);
+        assert!(largest_difference(&numbers(response.solution().unwrap()), &w) < 1e-8);
     }
 }

@@ -1,6 +1,7 @@
 //! The systems that can be trained: one file each, and one line in [`SYSTEMS`].
 
 mod air;
+mod bilevel;
 mod ntm;
 mod policy;
 mod sbn;
@@ -9,7 +10,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 5] = [
+pub static SYSTEMS: [SystemEntry; 6] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -124,6 +125,20 @@ pub static SYSTEMS: [SystemEntry; 5] = [
             (
                 "pendulum",
                 include_str!("../../../../configs/policy/pendulum.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<bilevel::BilevelSettings>(
+        "bilevel",
+        "hyper-parameters and weights of examples, through the solution of an inner problem",
+        &[
+            (
+                "ridge",
+                include_str!("../../../../configs/bilevel/ridge.toml"),
+            ),
+            (
+                "cleaning",
+                include_str!("../../../../configs/bilevel/cleaning.toml"),
             ),
         ],
     ),

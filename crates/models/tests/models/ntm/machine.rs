@@ -277,8 +277,8 @@ fn two_layers_of_an_lstm_step_are_those_of_the_definition() {
             // From a cell of zeros the forget gate has nothing to forget.
             x = (0..h)
                 .map(|u| {
-                    let cell = sigma(gate(0, u)) * gate(3, u).tanh();
-                    sigma(gate(2, u)) * cell.tanh()
+                    let cell = sigma(gate(0, u)) * gate(2, u).tanh();
+                    sigma(gate(3, u)) * cell.tanh()
                 })
                 .collect();
         }
