@@ -85,10 +85,8 @@ pub fn gru(
             "gru: mask must be [batch, time]"
         );
     }
-    // A single step does not pay for packing the recurrent weights.
     #[cfg(feature = "flex")]
-    if time > 1
-        && flex::takes(&x)
+    if flex::takes(&x)
         && [&weights.input, &weights.recurrent, &state]
             .into_iter()
             .all(flex::takes)
@@ -116,7 +114,7 @@ pub fn gru(
     composed::gru(x, weights, state, mask)
 }
 
-/// One step of [`gru()`], for sampling: `x` is `[batch, d_in]`. It has no kernel of its own.
+/// One step of [`gru()`], for sampling: `x` is `[batch, d_in]`.
 ///
 /// # Panics
 ///

@@ -1,174 +1,172 @@
 //! A GRU over whole sequences as one operation: loops over slices. The graph side is in `gru_op`, the plan is that of `lstm`.
 
 use super::isa::{Isa, Task};
-use super::lstm::{Sizes, Steps, in_parts};
-use super::panels::Packed;
+use super::lstm::{Sizes, Steps, parts, run_all};
+use super::panels::Factor;
 use super::scalar::{self, fma};
+use core::ops::Range;
 
 /// The recurrent matrix, whose candidate columns are used apart from those of the gates.
-#[derive(Debug)]
-pub(super) struct Recurrent {
+pub(super) struct Recurrent<'a> {
     /// Reset and update gates: `[h, 2 h]`, or its transpose.
-    pub(super) gates: Packed,
+    pub(super) gates: Factor<'a>,
     /// Candidate: `[h, h]`, or its transpose.
-    pub(super) candidate: Packed,
+    pub(super) candidate: Factor<'a>,
 }
 
-impl Recurrent {
-    /// For the forward pass, from `[h, 3 h]`.
-    pub(super) fn new(matrix: &[f32], hidden: usize) -> Self {
-        let [gates, candidate] = split(matrix, hidden);
+impl<'a> Recurrent<'a> {
+    /// From `[h, 3 h]`, by a function of matrix, width and columns.
+    pub(super) fn new(
+        matrix: &'a [f32],
+        hidden: usize,
+        factor: impl Fn(&'a [f32], usize, Range<usize>) -> Factor<'a>,
+    ) -> Self {
         Self {
-            gates: Packed::new(&gates, hidden, 2 * hidden),
-            candidate: Packed::new(&candidate, hidden, hidden),
-        }
-    }
-
-    /// For the backward pass, from `[h, 3 h]`.
-    pub(super) fn transposed(matrix: &[f32], hidden: usize) -> Self {
-        let [gates, candidate] = split(matrix, hidden);
-        Self {
-            gates: Packed::transposed(&gates, 2 * hidden, hidden),
-            candidate: Packed::transposed(&candidate, hidden, hidden),
+            gates: factor(matrix, 3 * hidden, 0..2 * hidden),
+            candidate: factor(matrix, 3 * hidden, 2 * hidden..3 * hidden),
         }
     }
 }
 
-/// The first two thirds and the last third of the columns.
-fn split(matrix: &[f32], hidden: usize) -> [Vec<f32>; 2] {
-    let (mut gates, mut candidate) = (Vec::new(), Vec::new());
-    for row in matrix.chunks_exact(3 * hidden) {
-        let (left, right) = row.split_at(2 * hidden);
-        gates.extend_from_slice(left);
-        candidate.extend_from_slice(right);
-    }
-    [gates, candidate]
-}
-
-/// What the forward pass reads beside the gates.
+/// What the forward pass reads.
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) sizes: Sizes,
     /// Whether the reset gate multiplies the product with the candidate's columns, or the hidden state before it.
     pub(super) reset_after: bool,
-    pub(super) recurrent: &'a Recurrent,
-    /// `[3 h]` each.
+    pub(super) x: &'a [f32],
+    pub(super) input: &'a Factor<'a>,
+    pub(super) recurrent: &'a Recurrent<'a>,
+    /// All that is added to the gates whatever the input, `[3 h]`.
     pub(super) bias: &'a [f32],
-    pub(super) recurrent_bias: &'a [f32],
+    /// What is added to the candidate's product with the hidden state, `[h]`; with `reset_after` only.
+    pub(super) inner_bias: &'a [f32],
     pub(super) h0: &'a [f32],
     pub(super) mask: Steps<'a>,
 }
 
-/// Runs all steps. `gates`, `[batch, time, 3 h]` in the order reset, update, candidate, holds the input product on entry and the gates after
-/// their squashing functions on return. `inner`, `[batch, time, h]`, holds zeros on entry and on return what the reset gate multiplies
-/// (`reset_after`) or has multiplied (otherwise); `output` is `[batch, time, h]`.
-pub(super) fn forward(
-    isa: Isa,
-    inputs: Inputs<'_>,
-    gates: &mut [f32],
-    inner: &mut [f32],
-    output: &mut [f32],
-) {
-    let Sizes { steps, hidden, .. } = inputs.sizes;
+/// What the forward pass of some rows leaves behind: all steps for the backward pass, or only the last.
+#[derive(Clone, Debug)]
+pub(super) struct Trace {
+    /// `[time, rows, 3 h]` in the order reset, update, candidate, after their squashing functions.
+    pub(super) gates: Vec<f32>,
+    /// `[time, rows, h]`: what the reset gate multiplies (`reset_after`) or has multiplied (otherwise).
+    pub(super) inner: Vec<f32>,
+}
+
+/// Runs all steps; `output` is `[batch, time, h]`. One trace for each task.
+pub(super) fn forward(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) -> Vec<Trace> {
+    let Sizes {
+        batch,
+        steps,
+        input,
+        hidden,
+    } = inputs.sizes;
     let rows = inputs.sizes.rows_per_task(3);
-    let block = rows * steps * hidden;
-    let parts = [(gates, 3 * block), (inner, block), (output, block)];
-    in_parts(parts, |task, [gates, inner, output]| {
-        let count = output.len() / (steps * hidden);
-        let start = task * rows;
+    let parts = parts(output, rows * steps * hidden);
+    run_all(parts.take(batch.div_ceil(rows)), |task, output| {
+        let range = task * rows..batch.min((task + 1) * rows);
         let inputs = Inputs {
             sizes: Sizes {
-                batch: count,
+                batch: range.len(),
                 ..inputs.sizes
             },
-            h0: &inputs.h0[start * hidden..(start + count) * hidden],
-            mask: inputs.mask.rows(start..start + count, steps),
+            x: &inputs.x[range.start * steps * input..range.end * steps * input],
+            h0: &inputs.h0[range.start * hidden..range.end * hidden],
+            mask: inputs.mask.rows(range, steps),
             ..inputs
         };
-        // The hidden states side by side, as in the LSTM.
-        let mut h = inputs.h0.to_vec();
-        for t in 0..steps {
-            forward_step(
-                isa,
-                inputs,
-                t,
-                [&mut *gates, &mut *inner, &mut *output, &mut h],
-            );
-        }
-    });
+        forward_rows(isa, inputs, keep, output)
+    })
 }
 
-fn forward_step(
-    isa: Isa,
-    inputs: Inputs<'_>,
-    t: usize,
-    [gates, inner, output, h]: [&mut [f32]; 4],
-) {
+fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) -> Trace {
     let Inputs {
-        sizes: Sizes {
-            batch,
-            steps,
-            hidden: n,
-        },
+        sizes:
+            Sizes {
+                batch,
+                steps,
+                input,
+                hidden: n,
+            },
         recurrent,
-        bias,
-        recurrent_bias,
         reset_after,
-        h0: _,
         mask,
+        ..
     } = inputs;
-    let all = (&mut gates[3 * t * n..], 3 * steps * n);
-    recurrent.gates.add_product(isa, batch, (&*h, n), all);
-    if reset_after {
-        let all = (&mut inner[t * n..], steps * n);
-        recurrent.candidate.add_product(isa, batch, (&*h, n), all);
-    }
-    for (row, h) in h.chunks_exact(n).enumerate() {
-        let at = row * steps + t;
-        let inner = &mut inner[at * n..][..n];
-        if mask.is_real(at) {
-            isa.run(Opening {
-                gates: &mut gates[3 * at * n..][..3 * n],
-                bias,
-                recurrent_bias,
-                reset_after,
-                h,
-                inner,
-            });
-        } else {
-            inner.fill(0.0);
+    let kept = if keep { steps } else { 1 };
+    let mut trace = Trace {
+        gates: Vec::with_capacity(kept * batch * 3 * n),
+        inner: Vec::with_capacity(kept * batch * n),
+    };
+    let zeros = vec![0.0; n];
+    let inner_start = if reset_after {
+        inputs.inner_bias
+    } else {
+        &zeros
+    };
+    // The hidden states side by side, as in the LSTM.
+    let mut h = inputs.h0.to_vec();
+    for t in 0..steps {
+        if !keep {
+            trace.gates.clear();
+            trace.inner.clear();
         }
-    }
-    if !reset_after {
-        let reset = (&inner[t * n..], steps * n);
-        let candidates = (&mut gates[(3 * t + 2) * n..], 3 * steps * n);
+        let start = trace.inner.len();
+        for _ in 0..batch {
+            trace.gates.extend_from_slice(inputs.bias);
+            trace.inner.extend_from_slice(inner_start);
+        }
+        let (gates, inner) = (&mut trace.gates[3 * start..], &mut trace.inner[start..]);
+        let x = (&inputs.x[t * input..], steps * input);
+        inputs.input.add_product(isa, batch, x, (gates, 3 * n));
         recurrent
-            .candidate
-            .add_product(isa, batch, reset, candidates);
-    }
-    for (row, h) in h.chunks_exact_mut(n).enumerate() {
-        let at = row * steps + t;
-        if mask.is_real(at) {
-            isa.run(Candidate {
-                gates: &mut gates[3 * at * n..][..3 * n],
-                bias: &bias[2 * n..],
-                recurrent_bias: &recurrent_bias[2 * n..],
-                inner: reset_after.then_some(&inner[at * n..][..n]),
-                h,
+            .gates
+            .add_product(isa, batch, (&h, n), (gates, 3 * n));
+        if reset_after {
+            recurrent
+                .candidate
+                .add_product(isa, batch, (&h, n), (inner, n));
+        }
+        let is_real = |row: usize| mask.is_real(row * steps + t);
+        let rows = gates
+            .chunks_exact_mut(3 * n)
+            .zip(inner.chunks_exact_mut(n))
+            .zip(h.chunks_exact(n));
+        for (_, ((gates, inner), h)) in rows.enumerate().filter(|(row, _)| is_real(*row)) {
+            isa.run(Opening {
+                gates: &mut gates[..2 * n],
+                reset: (!reset_after).then_some((h, inner)),
             });
         }
-        output[at * n..][..n].copy_from_slice(h);
+        if !reset_after {
+            let candidates = (&mut gates[2 * n..], 3 * n);
+            recurrent
+                .candidate
+                .add_product(isa, batch, (inner, n), candidates);
+        }
+        let rows = gates
+            .chunks_exact_mut(3 * n)
+            .zip(inner.chunks_exact(n))
+            .zip(h.chunks_exact_mut(n));
+        for (row, ((gates, inner), h)) in rows.enumerate() {
+            if is_real(row) {
+                isa.run(Candidate {
+                    gates,
+                    inner: reset_after.then_some(inner),
+                    h,
+                });
+            }
+            output[(row * steps + t) * n..][..n].copy_from_slice(h);
+        }
     }
+    trace
 }
 
-/// One row of one step: r and z, and what is needed before the candidate.
+/// One row of one step: r and z and, where the candidate's product needs it, r·h.
 struct Opening<'a> {
     gates: &'a mut [f32],
-    bias: &'a [f32],
-    recurrent_bias: &'a [f32],
-    reset_after: bool,
-    h: &'a [f32],
-    inner: &'a mut [f32],
+    reset: Option<(&'a [f32], &'a mut [f32])>,
 }
 
 impl Task for Opening<'_> {
@@ -176,18 +174,12 @@ impl Task for Opening<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let n = self.h.len();
-        let biases = self.bias[..2 * n].iter().zip(self.recurrent_bias);
-        for (gate, (a, b)) in self.gates.iter_mut().zip(biases) {
-            *gate = scalar::sigmoid::<FMA>(*gate + (a + b));
+        for gate in &mut *self.gates {
+            *gate = scalar::sigmoid::<FMA>(*gate);
         }
-        if self.reset_after {
-            for (inner, bias) in self.inner.iter_mut().zip(&self.recurrent_bias[2 * n..]) {
-                *inner += bias;
-            }
-        } else {
-            for ((inner, h), r) in self.inner.iter_mut().zip(self.h).zip(&*self.gates) {
-                *inner = r * h;
+        if let Some((h, inner)) = self.reset {
+            for ((inner, h), r) in inner.iter_mut().zip(h).zip(self.gates) {
+                *inner = *r * h;
             }
         }
     }
@@ -196,8 +188,6 @@ impl Task for Opening<'_> {
 /// One row of one step: n = tanh(…), h ← (1 − z)·n + z·h.
 struct Candidate<'a> {
     gates: &'a mut [f32],
-    bias: &'a [f32],
-    recurrent_bias: &'a [f32],
     inner: Option<&'a [f32]>,
     h: &'a mut [f32],
 }
@@ -211,13 +201,8 @@ impl Task for Candidate<'_> {
         let (r, rest) = self.gates.split_at_mut(width);
         let (z, n) = rest.split_at_mut(width);
         if let Some(inner) = self.inner {
-            for (((n, bias), inner), r) in n.iter_mut().zip(self.bias).zip(inner).zip(r) {
-                *n = fma::<FMA>(*r, *inner, *n + bias);
-            }
-        } else {
-            let biases = self.bias.iter().zip(self.recurrent_bias);
-            for (n, (a, b)) in n.iter_mut().zip(biases) {
-                *n += a + b;
+            for ((n, inner), r) in n.iter_mut().zip(inner).zip(r) {
+                *n = fma::<FMA>(*r, *inner, *n);
             }
         }
         for ((n, z), h) in n.iter_mut().zip(z).zip(self.h) {
@@ -227,13 +212,14 @@ impl Task for Candidate<'_> {
     }
 }
 
-/// What the backward pass reads beside the gates.
+/// What the backward pass reads beside the trace.
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub(super) sizes: Sizes,
     pub(super) reset_after: bool,
-    /// Transposed.
-    pub(super) recurrent: &'a Recurrent,
+    /// The transposes; that of the input weights where x gets a gradient.
+    pub(super) input: Option<&'a Factor<'a>>,
+    pub(super) recurrent: &'a Recurrent<'a>,
     pub(super) h0: &'a [f32],
     pub(super) output: &'a [f32],
     pub(super) mask: Steps<'a>,
@@ -241,38 +227,40 @@ pub(super) struct Saved<'a> {
     pub(super) g: &'a [f32],
 }
 
-/// Runs all steps backwards. `gates` holds the saved gates on entry and the gradients of their arguments on return. `inner` is as saved;
-/// with `reset_after` it holds the gradient of what it was on return. `dh`, `[batch, h]`, holds zeros on entry and the gradient of the
-/// initial state on return.
+/// Runs all steps backwards. On return the traces hold the gradients of the gates' arguments in place of the gates and, with `reset_after`,
+/// the gradient of `inner` in place of it. `dh`, `[batch, h]`, holds zeros on entry and the gradient of the initial state on return. `dx`
+/// holds zeros and gets the gradient of x, or is empty.
 pub(super) fn backward(
     isa: Isa,
     saved: Saved<'_>,
-    gates: &mut [f32],
-    inner: &mut [f32],
-    dh: &mut [f32],
+    traces: &mut [Trace],
+    [dh, dx]: [&mut [f32]; 2],
 ) {
-    let Sizes { steps, hidden, .. } = saved.sizes;
-    let rows = saved.sizes.rows_per_task(3);
-    let block = rows * steps * hidden;
-    let parts = [(gates, 3 * block), (inner, block), (dh, rows * hidden)];
-    in_parts(parts, |task, [gates, inner, dh]| {
-        let count = dh.len() / hidden;
-        let start = task * rows;
-        let all = start * steps * hidden..(start + count) * steps * hidden;
+    let Sizes {
+        batch,
+        steps,
+        input,
+        hidden,
+    } = saved.sizes;
+    let rows = traces[0].inner.len() / (steps * hidden);
+    let slopes = parts(dh, rows * hidden).zip(parts(dx, rows * steps * input));
+    run_all(traces.iter_mut().zip(slopes), |task, (trace, (dh, dx))| {
+        let range = task * rows..batch.min((task + 1) * rows);
+        let all = range.start * steps * hidden..range.end * steps * hidden;
         let saved = Saved {
             sizes: Sizes {
-                batch: count,
+                batch: range.len(),
                 ..saved.sizes
             },
-            h0: &saved.h0[start * hidden..(start + count) * hidden],
+            h0: &saved.h0[range.start * hidden..range.end * hidden],
             output: &saved.output[all.clone()],
-            mask: saved.mask.rows(start..start + count, steps),
+            mask: saved.mask.rows(range, steps),
             g: &saved.g[all],
             ..saved
         };
         let mut scratch = vec![0.0; if saved.reset_after { 0 } else { dh.len() }];
         for t in (0..steps).rev() {
-            backward_step(isa, saved, t, gates, inner, dh, &mut scratch);
+            backward_step(isa, saved, t, trace, [&mut *dh, &mut *dx, &mut scratch]);
         }
     });
 }
@@ -281,16 +269,19 @@ fn backward_step(
     isa: Isa,
     saved: Saved<'_>,
     t: usize,
-    gates: &mut [f32],
-    inner: &mut [f32],
-    dh: &mut [f32],
-    scratch: &mut [f32],
+    trace: &mut Trace,
+    [dh, dx, scratch]: [&mut [f32]; 3],
 ) {
     let Sizes {
         batch,
         steps,
+        input,
         hidden: n,
     } = saved.sizes;
+    let step = batch * n;
+    let gates = &mut trace.gates[3 * t * step..][..3 * step];
+    let inner = &mut trace.inner[t * step..][..step];
+    let is_real = |row: usize| saved.mask.is_real(row * steps + t);
     let before = |row: usize| {
         if t == 0 {
             &saved.h0[row * n..][..n]
@@ -298,54 +289,59 @@ fn backward_step(
             &saved.output[(row * steps + t - 1) * n..][..n]
         }
     };
-    for row in 0..batch {
-        let at = row * steps + t;
-        let g = &saved.g[at * n..][..n];
-        let gates = &mut gates[3 * at * n..][..3 * n];
-        let dh = &mut dh[row * n..][..n];
-        if saved.mask.is_real(at) {
+    let rows = gates
+        .chunks_exact_mut(3 * n)
+        .zip(inner.chunks_exact_mut(n))
+        .zip(dh.chunks_exact_mut(n));
+    for (row, ((gates, inner), dh)) in rows.enumerate() {
+        let g = &saved.g[(row * steps + t) * n..][..n];
+        if is_real(row) {
             isa.run(CandidateGradient {
                 gates,
-                inner: saved.reset_after.then_some(&mut inner[at * n..][..n]),
+                inner: saved.reset_after.then_some(inner),
                 h: before(row),
                 g,
                 dh,
             });
         } else {
             gates.fill(0.0);
-            inner[at * n..][..n].fill(0.0);
+            inner.fill(0.0);
             for (dh, g) in dh.iter_mut().zip(g) {
                 *dh += g;
             }
         }
     }
+    let recurrent = saved.recurrent;
     if saved.reset_after {
-        let inner = (&inner[t * n..], steps * n);
-        let recurrent = &saved.recurrent.candidate;
-        recurrent.add_product(isa, batch, inner, (&mut *dh, n));
+        recurrent
+            .candidate
+            .add_product(isa, batch, (inner, n), (dh, n));
     } else {
         // The gradient of r·h, and through it that of r and more of h.
         scratch.fill(0.0);
-        let candidates = (&gates[(3 * t + 2) * n..], 3 * steps * n);
-        let recurrent = &saved.recurrent.candidate;
-        recurrent.add_product(isa, batch, candidates, (&mut *scratch, n));
-        for row in 0..batch {
-            let at = row * steps + t;
-            if saved.mask.is_real(at) {
-                isa.run(ResetGradient {
-                    r: &mut gates[3 * at * n..][..n],
-                    h: before(row),
-                    d: &scratch[row * n..][..n],
-                    dh: &mut dh[row * n..][..n],
-                });
-            }
+        let candidates = (&gates[2 * n..], 3 * n);
+        recurrent
+            .candidate
+            .add_product(isa, batch, candidates, (scratch, n));
+        let rows = gates
+            .chunks_exact_mut(3 * n)
+            .zip(scratch.chunks_exact(n))
+            .zip(dh.chunks_exact_mut(n));
+        for (row, ((gates, d), dh)) in rows.enumerate().filter(|(row, _)| is_real(*row)) {
+            isa.run(ResetGradient {
+                r: &mut gates[..n],
+                h: before(row),
+                d,
+                dh,
+            });
         }
     }
-    let gates = (&gates[3 * t * n..], 3 * steps * n);
-    saved
-        .recurrent
-        .gates
-        .add_product(isa, batch, gates, (dh, n));
+    let gates = (&*gates, 3 * n);
+    recurrent.gates.add_product(isa, batch, gates, (dh, n));
+    if let Some(weights) = saved.input {
+        let dx = (&mut dx[t * input..], steps * input);
+        weights.add_product(isa, batch, gates, dx);
+    }
 }
 
 /// One row of one step backwards, up to the arguments of update gate and candidate; with `inner` up to that of the reset gate, too.

@@ -1,9 +1,10 @@
 //! The GRU as an operation of the graph: one result, six inputs.
 
-use super::gru::{self, Inputs, Recurrent, Saved};
+use super::gru::{self, Inputs, Recurrent, Saved, Trace};
 use super::isa::Isa;
-use super::lstm::{Sizes, Steps};
-use super::lstm_op::{Mask, hidden_before, transposed};
+use super::lstm::{Sizes, Steps, in_order};
+use super::lstm_op::{Mask, hidden_before};
+use super::panels::{Factor, OuterProducts};
 use super::{contiguous, tensor};
 use burn::backend::autodiff::{
     Autodiff,
@@ -13,7 +14,7 @@ use burn::backend::autodiff::{
 };
 use burn::backend::{
     Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
-    ops::FloatTensorOps, tensor::FloatTensor,
+    tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
 
@@ -72,48 +73,54 @@ struct Given {
 
 impl Given {
     fn sizes(&self) -> Sizes {
-        let [batch, steps, _] = self.x.shape().dims();
+        let [batch, steps, input] = self.x.shape().dims();
         let [_, hidden] = self.h0.shape().dims();
         Sizes {
             batch,
             steps,
+            input,
             hidden,
         }
-    }
-
-    /// `[batch · time, d_in]`.
-    fn flat_x(&self) -> FlexTensor {
-        let [batch, steps, width] = self.x.shape().dims();
-        self.x.reshape([batch * steps, width].into())
     }
 
     fn steps(&self) -> Steps<'_> {
         Steps(self.mask.as_ref().map(|mask| mask.as_slice()))
     }
 
-    /// Output, gates and what the reset gate acts on.
-    fn forward(&self) -> (FlexTensor, FlexTensor, FlexTensor) {
+    fn forward(&self, keep: bool) -> (FlexTensor, Vec<Trace>) {
         let sizes = self.sizes();
-        let shape = [sizes.batch, sizes.steps, sizes.hidden];
-        let mut gates = Flex::float_matmul(self.flat_x(), self.input.clone());
-        let mut output = vec![0.0; shape.iter().product()];
-        let mut inner = vec![0.0; output.len()];
-        gru::forward(
+        let Sizes {
+            batch,
+            steps,
+            hidden,
+            ..
+        } = sizes;
+        let width = 3 * hidden;
+        let recurrent_bias: &[f32] = self.recurrent_bias.storage();
+        let mut bias = self.bias.storage::<f32>().to_vec();
+        let outside = if self.reset_after { 2 * hidden } else { width };
+        for (bias, more) in bias.iter_mut().zip(&recurrent_bias[..outside]) {
+            *bias += more;
+        }
+        let mut output = vec![0.0; batch * steps * hidden];
+        let factor = |matrix, width, columns| sizes.factor(matrix, width, columns);
+        let traces = gru::forward(
             Isa::best(),
             Inputs {
                 sizes,
                 reset_after: self.reset_after,
-                recurrent: &Recurrent::new(self.recurrent.storage(), sizes.hidden),
-                bias: self.bias.storage(),
-                recurrent_bias: self.recurrent_bias.storage(),
+                x: self.x.storage(),
+                input: &factor(self.input.storage(), width, 0..width),
+                recurrent: &Recurrent::new(self.recurrent.storage(), hidden, factor),
+                bias: &bias,
+                inner_bias: &recurrent_bias[2 * hidden..],
                 h0: self.h0.storage(),
                 mask: self.steps(),
             },
-            gates.storage_mut(),
-            &mut inner,
+            keep,
             &mut output,
         );
-        (tensor(output, shape), gates, tensor(inner, shape))
+        (tensor(output, [batch, steps, hidden]), traces)
     }
 }
 
@@ -140,7 +147,7 @@ impl GruKernels for Flex {
             mask,
             reset_after,
         };
-        given.forward().0
+        given.forward(false).0
     }
 }
 
@@ -169,14 +176,13 @@ impl<C: CheckpointStrategy> GruKernels for Autodiff<Flex, C> {
             mask,
             reset_after,
         };
-        let (output, gates, inner) = given.forward();
+        let (output, traces) = given.forward(true);
         match GruGradient.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let state = State {
                     given,
                     output: output.clone(),
-                    gates,
-                    inner,
+                    traces,
                 };
                 prep.finish(state, output)
             }
@@ -192,10 +198,7 @@ struct GruGradient;
 struct State {
     given: Given,
     output: FlexTensor,
-    /// `[batch · time, 3 h]`, after their squashing functions.
-    gates: FlexTensor,
-    /// `[batch, time, h]`.
-    inner: FlexTensor,
+    traces: Vec<Trace>,
 }
 
 impl Backward<Flex, 6> for GruGradient {
@@ -206,68 +209,86 @@ impl Backward<Flex, 6> for GruGradient {
         let State {
             given,
             output,
-            mut gates,
-            mut inner,
+            mut traces,
         } = ops.state;
         let sizes = given.sizes();
         let Sizes {
             batch,
             steps,
+            input: d_input,
             hidden,
         } = sizes;
-        let mut dh = tensor(vec![0.0; batch * hidden], [batch, hidden]);
+        let width = 3 * hidden;
+        let [x, input, recurrent, bias, recurrent_bias, h0] = ops.parents;
+        let input_factor = x
+            .as_ref()
+            .map(|_| Factor::transposed(given.input.storage(), width, 0..width));
+        let wanted = if x.is_some() {
+            batch * steps * d_input
+        } else {
+            0
+        };
+        let (mut dh, mut dx) = (vec![0.0; batch * hidden], vec![0.0; wanted]);
         gru::backward(
             Isa::best(),
             Saved {
                 sizes,
                 reset_after: given.reset_after,
-                recurrent: &Recurrent::transposed(given.recurrent.storage(), hidden),
+                input: input_factor.as_ref(),
+                recurrent: &Recurrent::new(given.recurrent.storage(), hidden, Factor::transposed),
                 h0: given.h0.storage(),
                 output: output.storage(),
                 mask: given.steps(),
                 g: g.storage(),
             },
-            gates.storage_mut(),
-            inner.storage_mut(),
-            dh.storage_mut(),
+            &mut traces,
+            [&mut dh, &mut dx],
         );
-        let [x, input, recurrent, bias, recurrent_bias, h0] = ops.parents;
         if let Some(parent) = h0 {
-            grads.register::<Flex>(parent.id, dh);
+            grads.register::<Flex>(parent.id, tensor(dh, [batch, hidden]));
         }
         if let Some(parent) = x {
-            let dx = Flex::float_matmul(gates.clone(), transposed(&given.input));
-            grads.register::<Flex>(parent.id, dx.reshape(given.x.shape()));
+            grads.register::<Flex>(parent.id, tensor(dx, given.x.shape()));
         }
-        if let Some(parent) = input {
-            let dw = Flex::float_matmul(transposed(&given.flat_x()), gates.clone());
-            grads.register::<Flex>(parent.id, dw);
-        }
-        let inner = inner.reshape([batch * steps, hidden].into());
-        if let Some(parent) = recurrent {
-            let before = transposed(&hidden_before(&given.h0, &output));
-            let dgates = gates.narrow(1, 0, 2 * hidden);
-            let du = Flex::float_matmul(before.clone(), dgates);
+        let weights = [
+            (input, given.input.shape()),
+            (recurrent, given.recurrent.shape()),
+            (bias, given.bias.shape()),
+            (recurrent_bias, given.recurrent_bias.shape()),
+        ];
+        if weights.iter().any(|(parent, _)| parent.is_some()) {
+            let isa = Isa::best();
+            let rows: Vec<&[f32]> = given.x.storage::<f32>().chunks_exact(d_input).collect();
+            let before = hidden_before(sizes, given.h0.storage(), output.storage());
+            let ones: Vec<&[f32]> = vec![&[1.0]; rows.len()];
+            let inner = traces.iter().map(|trace| trace.inner.as_slice());
+            let inner = in_order(inner, steps, hidden);
+            let gates = traces.iter().map(|trace| trace.gates.as_slice());
+            let (openings, candidates): (Vec<&[f32]>, Vec<&[f32]>) = in_order(gates, steps, width)
+                .into_iter()
+                .map(|gates| gates.split_at(2 * hidden))
+                .unzip();
+            let [w, u, b] = OuterProducts::new(isa, [&rows, &before, &ones], &openings);
+            let [w_candidate, b_candidate] = OuterProducts::new(isa, [&rows, &ones], &candidates);
             // What met the candidate's columns, and the gradient of their product.
-            let dcandidate = if given.reset_after {
-                Flex::float_matmul(before, inner.clone())
+            let (met, product) = if given.reset_after {
+                (&before, &inner)
             } else {
-                Flex::float_matmul(transposed(&inner), gates.narrow(1, 2 * hidden, hidden))
+                (&inner, &candidates)
             };
-            grads.register::<Flex>(parent.id, Flex::float_cat(vec![du, dcandidate], 1));
-        }
-        let sum = Flex::float_sum_dim(gates, 0).reshape([3 * hidden].into());
-        if let Some(parent) = recurrent_bias {
-            let db = if given.reset_after {
-                let candidate = Flex::float_sum_dim(inner, 0).reshape([hidden].into());
-                Flex::float_cat(vec![sum.narrow(0, 0, 2 * hidden), candidate], 0)
-            } else {
-                sum.clone()
-            };
-            grads.register::<Flex>(parent.id, db);
-        }
-        if let Some(parent) = bias {
-            grads.register::<Flex>(parent.id, sum);
+            let [u_candidate, b_inner] = OuterProducts::new(isa, [met, &ones], product);
+            let gradients = [
+                [&w, &w_candidate],
+                [&u, &u_candidate],
+                [&b, &b_candidate],
+                [&b, &b_inner],
+            ];
+            for ((parent, shape), parts) in weights.into_iter().zip(gradients) {
+                if let Some(parent) = parent {
+                    let gradient = OuterProducts::side_by_side(&parts);
+                    grads.register::<Flex>(parent.id, tensor(gradient, shape));
+                }
+            }
         }
     }
 }

@@ -3,16 +3,20 @@
 //! The batch is split over threads and each runs all steps of its rows alone, so that no step waits for another thread.
 
 use super::isa::{Isa, Task};
-use super::panels::Packed;
+use super::panels::{Factor, PARALLEL_PRODUCTS};
 use super::scalar::{self, fma};
 use core::ops::Range;
 use rayon::prelude::*;
+
+/// From how many rows on the weights are packed: that costs as much as it saves in 64 to 128 rows.
+const PACK_FROM: usize = 64;
 
 /// Sizes of one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
     pub(super) batch: usize,
     pub(super) steps: usize,
+    pub(super) input: usize,
     pub(super) hidden: usize,
 }
 
@@ -20,27 +24,48 @@ impl Sizes {
     /// Rows of the batch per task: as many tasks as threads, but none too small to pay. Every row is computed alone, so results do not
     /// depend on it.
     pub(super) fn rows_per_task(self, gates: usize) -> usize {
-        let work = self.batch * self.steps * self.hidden * self.hidden * gates;
-        if work < 1 << 20 {
+        let width = self.input + self.hidden;
+        let work = self.batch * self.steps * width * self.hidden * gates;
+        if work < PARALLEL_PRODUCTS {
             return self.batch;
         }
-        self.batch.div_ceil(rayon::current_num_threads()).max(4)
+        let rows = self.batch.div_ceil(rayon::current_num_threads());
+        rows.next_multiple_of(4)
+    }
+
+    /// Some columns of weights, packed if enough rows are multiplied with them to pay for it.
+    pub(super) fn factor(self, matrix: &[f32], width: usize, columns: Range<usize>) -> Factor<'_> {
+        if self.batch * self.steps < PACK_FROM {
+            Factor::flat(matrix, width, columns)
+        } else {
+            Factor::packed(matrix, width, columns)
+        }
     }
 }
 
-/// Runs `task` on parts of three arrays, each with its length of a part; on several threads where there are several parts.
-pub(super) fn in_parts(
-    [(a, a_part), (b, b_part), (c, c_part)]: [(&mut [f32], usize); 3],
-    task: impl Fn(usize, [&mut [f32]; 3]) + Sync,
-) {
-    if a.len() <= a_part {
-        return task(0, [a, b, c]);
+/// An array in parts, one for each task, of `part` numbers and the last of what is left.
+pub(super) fn parts(array: &mut [f32], part: usize) -> impl Iterator<Item = &mut [f32]> {
+    let mut rest = array;
+    core::iter::from_fn(move || {
+        let all = core::mem::take(&mut rest);
+        let (head, tail) = all.split_at_mut(part.min(all.len()));
+        rest = tail;
+        Some(head)
+    })
+}
+
+/// Runs tasks, on several threads where there are several.
+pub(super) fn run_all<T: Send, R: Send>(
+    tasks: impl Iterator<Item = T>,
+    run: impl Fn(usize, T) -> R + Sync,
+) -> Vec<R> {
+    let mut tasks: Vec<T> = tasks.collect();
+    if tasks.len() == 1 {
+        tasks.drain(..).map(|task| run(0, task)).collect()
+    } else {
+        let tasks = tasks.into_par_iter().enumerate();
+        tasks.map(|(index, task)| run(index, task)).collect()
     }
-    a.par_chunks_mut(a_part)
-        .zip(b.par_chunks_mut(b_part))
-        .zip(c.par_chunks_mut(c_part))
-        .enumerate()
-        .for_each(|(index, ((a, b), c))| task(index, [a, b, c]));
 }
 
 /// Which steps are real, `[batch, time]`; all where there is none.
@@ -60,104 +85,102 @@ impl Steps<'_> {
     }
 }
 
-/// What the forward pass reads beside the gates.
+/// What the forward pass reads.
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     pub(super) sizes: Sizes,
-    /// `W_hh`; none where its product is already in the gates (a single step).
-    pub(super) recurrent: Option<&'a Packed>,
+    pub(super) x: &'a [f32],
+    pub(super) input: &'a Factor<'a>,
+    pub(super) recurrent: &'a Factor<'a>,
     pub(super) bias: &'a [f32],
     pub(super) h0: &'a [f32],
     pub(super) c0: &'a [f32],
     pub(super) mask: Steps<'a>,
 }
 
-/// Runs all steps. `gates`, `[batch, time, 4 h]` in the order input, forget, candidate, output, holds the input product on entry and the
-/// gates after their squashing functions on return; `output` and `cells` are `[batch, time, h]`.
-pub(super) fn forward(
-    isa: Isa,
-    inputs: Inputs<'_>,
-    gates: &mut [f32],
-    output: &mut [f32],
-    cells: &mut [f32],
-) {
-    let Sizes { steps, hidden, .. } = inputs.sizes;
-    let rows = inputs.sizes.rows_per_task(4);
-    let block = rows * steps * hidden;
-    let parts = [(gates, 4 * block), (output, block), (cells, block)];
-    in_parts(parts, |task, [gates, output, cells]| {
-        let count = output.len() / (steps * hidden);
-        let start = task * rows;
-        let state = start * hidden..(start + count) * hidden;
-        forward_rows(
-            isa,
-            Inputs {
-                sizes: Sizes {
-                    batch: count,
-                    ..inputs.sizes
-                },
-                h0: &inputs.h0[state.clone()],
-                c0: &inputs.c0[state],
-                mask: inputs.mask.rows(start..start + count, steps),
-                ..inputs
-            },
-            gates,
-            output,
-            cells,
-        );
-    });
+/// What the forward pass of some rows leaves behind: all steps for the backward pass, or only the last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    /// `[time, rows, 4 h]` in the order input, forget, candidate, output, after their squashing functions.
+    pub(super) gates: Vec<f32>,
+    /// `[time, rows, h]`.
+    pub(super) cells: Vec<f32>,
 }
 
-fn forward_rows(
-    isa: Isa,
-    inputs: Inputs<'_>,
-    gates: &mut [f32],
-    output: &mut [f32],
-    cells: &mut [f32],
-) {
+/// Runs all steps; `output` is `[batch, time, h]`. One trace for each task.
+pub(super) fn forward(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) -> Vec<Trace> {
     let Sizes {
         batch,
         steps,
+        input,
         hidden,
     } = inputs.sizes;
-    // The hidden states side by side: in the output they are far apart, and would meet in the same few lines of the cache.
-    let mut h = inputs.h0.to_vec();
+    let rows = inputs.sizes.rows_per_task(4);
+    let parts = parts(output, rows * steps * hidden);
+    run_all(parts.take(batch.div_ceil(rows)), |task, output| {
+        let range = task * rows..batch.min((task + 1) * rows);
+        let state = range.start * hidden..range.end * hidden;
+        let inputs = Inputs {
+            sizes: Sizes {
+                batch: range.len(),
+                ..inputs.sizes
+            },
+            x: &inputs.x[range.start * steps * input..range.end * steps * input],
+            h0: &inputs.h0[state.clone()],
+            c0: &inputs.c0[state],
+            mask: inputs.mask.rows(range, steps),
+            ..inputs
+        };
+        forward_rows(isa, inputs, keep, output)
+    })
+}
+
+fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) -> Trace {
+    let Sizes {
+        batch,
+        steps,
+        input,
+        hidden,
+    } = inputs.sizes;
+    let kept = if keep { steps } else { 1 };
+    let mut trace = Trace {
+        gates: Vec::with_capacity(kept * batch * 4 * hidden),
+        cells: Vec::with_capacity(kept * batch * hidden),
+    };
+    // The states side by side: in the output they are far apart, and would meet in the same few lines of the cache.
+    let (mut h, mut c) = (inputs.h0.to_vec(), inputs.c0.to_vec());
     for t in 0..steps {
-        if let Some(recurrent) = inputs.recurrent {
-            let gates = (&mut gates[4 * t * hidden..], 4 * steps * hidden);
-            recurrent.add_product(isa, batch, (&h, hidden), gates);
+        if !keep {
+            trace.gates.clear();
+            trace.cells.clear();
         }
-        for (row, h) in h.chunks_exact_mut(hidden).enumerate() {
+        let start = trace.gates.len();
+        for _ in 0..batch {
+            trace.gates.extend_from_slice(inputs.bias);
+        }
+        let gates = &mut trace.gates[start..];
+        let x = (&inputs.x[t * input..], steps * input);
+        inputs.input.add_product(isa, batch, x, (gates, 4 * hidden));
+        let before = (&*h, hidden);
+        inputs
+            .recurrent
+            .add_product(isa, batch, before, (gates, 4 * hidden));
+        let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
+        for (row, ((h, c), gates)) in states.zip(gates.chunks_exact_mut(4 * hidden)).enumerate() {
             let at = row * steps + t;
-            let (before, now) = cells.split_at_mut(at * hidden);
-            let c = &mut now[..hidden];
-            let c_before = if t == 0 {
-                &inputs.c0[row * hidden..][..hidden]
-            } else {
-                &before[(at - 1) * hidden..]
-            };
             if inputs.mask.is_real(at) {
-                isa.run(Cell {
-                    gates: &mut gates[4 * at * hidden..][..4 * hidden],
-                    bias: inputs.bias,
-                    c_before,
-                    c,
-                    h,
-                });
-            } else {
-                c.copy_from_slice(c_before);
+                isa.run(Cell { gates, c, h });
             }
             output[at * hidden..][..hidden].copy_from_slice(h);
         }
+        trace.cells.extend_from_slice(&c);
     }
+    trace
 }
 
-/// One row of one step: c = f·c′ + i·g, h = o·tanh c.
+/// One row of one step: c ← f·c + i·g, h = o·tanh c.
 pub(super) struct Cell<'a> {
     pub(super) gates: &'a mut [f32],
-    /// Empty where it is in the gates already.
-    pub(super) bias: &'a [f32],
-    pub(super) c_before: &'a [f32],
     pub(super) c: &'a mut [f32],
     pub(super) h: &'a mut [f32],
 }
@@ -168,98 +191,111 @@ impl Task for Cell<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let n = self.h.len();
-        for (gate, bias) in self.gates.iter_mut().zip(self.bias) {
-            *gate += bias;
-        }
         let (i, rest) = self.gates.split_at_mut(n);
         let (f, rest) = rest.split_at_mut(n);
         let (g, o) = rest.split_at_mut(n);
         let gates = i.iter_mut().zip(f).zip(g).zip(o);
-        let state = self.c_before.iter().zip(self.c).zip(self.h);
-        for ((((i, f), g), o), ((c_before, c), h)) in gates.zip(state) {
+        for ((((i, f), g), o), (c, h)) in gates.zip(self.c.iter_mut().zip(self.h)) {
             *i = scalar::sigmoid::<FMA>(*i);
             *f = scalar::sigmoid::<FMA>(*f);
             *g = scalar::tanh::<FMA>(*g);
             *o = scalar::sigmoid::<FMA>(*o);
-            *c = fma::<FMA>(*f, *c_before, *i * *g);
+            *c = fma::<FMA>(*f, *c, *i * *g);
             *h = *o * scalar::tanh::<FMA>(*c);
         }
     }
 }
 
-/// What the backward pass reads beside the gates.
+/// The rows `[batch · time]`, of `width` numbers, of the parts of a trace, `[time, rows]` each.
+pub(super) fn in_order<'a>(
+    parts: impl Iterator<Item = &'a [f32]>,
+    steps: usize,
+    width: usize,
+) -> Vec<&'a [f32]> {
+    parts
+        .flat_map(|part| {
+            let rows = part.len() / (steps * width);
+            let at = move |row, t| &part[(t * rows + row) * width..][..width];
+            (0..rows).flat_map(move |row| (0..steps).map(move |t| at(row, t)))
+        })
+        .collect()
+}
+
+/// What the backward pass reads beside the trace.
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub(super) sizes: Sizes,
-    /// The transpose of `W_hh`; none for a single step, whose caller takes the product.
-    pub(super) recurrent: Option<&'a Packed>,
+    /// The transposes; that of the input weights where x gets a gradient.
+    pub(super) input: Option<&'a Factor<'a>>,
+    pub(super) recurrent: &'a Factor<'a>,
     pub(super) c0: &'a [f32],
-    pub(super) cells: &'a [f32],
     pub(super) mask: Steps<'a>,
     /// The gradient of the output, `[batch, time, h]`.
     pub(super) g: &'a [f32],
 }
 
-/// Runs all steps backwards. `gates` holds the saved gates on entry and the gradients of their arguments on return; `dh` and `dc`,
-/// `[batch, h]`, hold the gradients of the final states on entry and those of the initial ones on return.
+/// Runs all steps backwards. On return the traces hold the gradients of the gates' arguments in place of the gates. `dh` and `dc`,
+/// `[batch, h]`, hold the gradients of the final states on entry and those of the initial ones on return. `dx` holds zeros and gets the
+/// gradient of x, or is empty.
 pub(super) fn backward(
     isa: Isa,
     saved: Saved<'_>,
-    gates: &mut [f32],
-    dh: &mut [f32],
-    dc: &mut [f32],
+    traces: &mut [Trace],
+    [dh, dc, dx]: [&mut [f32]; 3],
 ) {
-    let Sizes { steps, hidden, .. } = saved.sizes;
-    let rows = saved.sizes.rows_per_task(4);
-    let block = rows * steps * hidden;
-    let parts = [(gates, 4 * block), (dh, rows * hidden), (dc, rows * hidden)];
-    in_parts(parts, |task, [gates, dh, dc]| {
-        let count = dh.len() / hidden;
-        let start = task * rows;
-        let all = start * steps * hidden..(start + count) * steps * hidden;
-        backward_rows(
-            isa,
-            Saved {
-                sizes: Sizes {
-                    batch: count,
-                    ..saved.sizes
-                },
-                c0: &saved.c0[start * hidden..(start + count) * hidden],
-                cells: &saved.cells[all.clone()],
-                mask: saved.mask.rows(start..start + count, steps),
-                g: &saved.g[all],
-                ..saved
-            },
-            gates,
-            dh,
-            dc,
-        );
-    });
-}
-
-fn backward_rows(isa: Isa, saved: Saved<'_>, gates: &mut [f32], dh: &mut [f32], dc: &mut [f32]) {
     let Sizes {
         batch,
         steps,
+        input,
         hidden,
     } = saved.sizes;
+    let rows = traces[0].cells.len() / (steps * hidden);
+    let states = parts(dh, rows * hidden).zip(parts(dc, rows * hidden));
+    let tasks = traces
+        .iter_mut()
+        .zip(states)
+        .zip(parts(dx, rows * steps * input));
+    run_all(tasks, |task, ((trace, (dh, dc)), dx)| {
+        let range = task * rows..batch.min((task + 1) * rows);
+        let saved = Saved {
+            sizes: Sizes {
+                batch: range.len(),
+                ..saved.sizes
+            },
+            c0: &saved.c0[range.start * hidden..range.end * hidden],
+            g: &saved.g[range.start * steps * hidden..range.end * steps * hidden],
+            mask: saved.mask.rows(range, steps),
+            ..saved
+        };
+        backward_rows(isa, saved, trace, [dh, dc, dx]);
+    });
+}
+
+fn backward_rows(isa: Isa, saved: Saved<'_>, trace: &mut Trace, [dh, dc, dx]: [&mut [f32]; 3]) {
+    let Sizes {
+        batch,
+        steps,
+        input,
+        hidden,
+    } = saved.sizes;
+    let step = batch * hidden;
     for t in (0..steps).rev() {
-        for row in 0..batch {
+        let gates = &mut trace.gates[4 * t * step..][..4 * step];
+        let (earlier, cells) = trace.cells.split_at(t * step);
+        let before = if t == 0 {
+            saved.c0
+        } else {
+            &earlier[(t - 1) * step..]
+        };
+        let states = dh.chunks_exact_mut(hidden).zip(dc.chunks_exact_mut(hidden));
+        for (row, ((dh, dc), gates)) in states.zip(gates.chunks_exact_mut(4 * hidden)).enumerate() {
             let at = row * steps + t;
-            let state = row * hidden..(row + 1) * hidden;
             let g = &saved.g[at * hidden..][..hidden];
-            let gates = &mut gates[4 * at * hidden..][..4 * hidden];
-            let (dh, dc) = (&mut dh[state.clone()], &mut dc[state.clone()]);
             if saved.mask.is_real(at) {
-                let c_before = if t == 0 {
-                    &saved.c0[state]
-                } else {
-                    &saved.cells[(at - 1) * hidden..][..hidden]
-                };
                 isa.run(CellGradient {
                     gates,
-                    c_before,
-                    c: &saved.cells[at * hidden..][..hidden],
+                    c_before: &before[row * hidden..],
+                    c: &cells[row * hidden..],
                     g,
                     dh,
                     dc,
@@ -272,14 +308,16 @@ fn backward_rows(isa: Isa, saved: Saved<'_>, gates: &mut [f32], dh: &mut [f32], 
                 }
             }
         }
-        if let Some(recurrent) = saved.recurrent {
-            let gates = (&gates[4 * t * hidden..], 4 * steps * hidden);
-            recurrent.add_product(isa, batch, gates, (&mut *dh, hidden));
+        let gates = (&*gates, 4 * hidden);
+        saved.recurrent.add_product(isa, batch, gates, (dh, hidden));
+        if let Some(weights) = saved.input {
+            let dx = (&mut dx[t * input..], steps * input);
+            weights.add_product(isa, batch, gates, dx);
         }
     }
 }
 
-/// One row of one step backwards. `dh` is left at zero, for the product with `W_hhᵀ` to be added.
+/// One row of one step backwards. `dh` is left at zero, for the product with `Uᵀ` to be added.
 pub(super) struct CellGradient<'a> {
     pub(super) gates: &'a mut [f32],
     pub(super) c_before: &'a [f32],

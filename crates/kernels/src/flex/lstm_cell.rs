@@ -36,19 +36,13 @@ pub(crate) trait CellKernels: Backend {
 fn forward(gates: FlexTensor, before: &FlexTensor) -> [FlexTensor; 3] {
     let mut gates = contiguous(gates);
     let [batch, n] = before.shape().dims();
-    let [mut hidden, mut cell] = [0; 2].map(|_| vec![0.0; batch * n]);
-    let isa = Isa::best();
     let before: &[f32] = before.storage();
+    let (mut hidden, mut cell) = (vec![0.0; batch * n], before.to_vec());
+    let isa = Isa::best();
     let rows = gates.storage_mut().chunks_exact_mut(4 * n);
     let states = hidden.chunks_exact_mut(n).zip(cell.chunks_exact_mut(n));
-    for ((gates, c_before), (h, c)) in rows.zip(before.chunks_exact(n)).zip(states) {
-        isa.run(Cell {
-            gates,
-            bias: &[],
-            c_before,
-            c,
-            h,
-        });
+    for (gates, (h, c)) in rows.zip(states) {
+        isa.run(Cell { gates, c, h });
     }
     [gates, tensor(hidden, [batch, n]), tensor(cell, [batch, n])]
 }

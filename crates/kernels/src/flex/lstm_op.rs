@@ -1,8 +1,8 @@
 //! The LSTM as an operation of the graph: two results, six inputs.
 
 use super::isa::Isa;
-use super::lstm::{self, Inputs, Saved, Sizes, Steps};
-use super::panels::Packed;
+use super::lstm::{self, Inputs, Saved, Sizes, Steps, Trace};
+use super::panels::{Factor, OuterProducts};
 use super::{contiguous, tensor};
 use burn::backend::autodiff::{
     Autodiff,
@@ -12,7 +12,7 @@ use burn::backend::autodiff::{
 };
 use burn::backend::{
     Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
-    ops::FloatTensorOps, tensor::FloatTensor,
+    tensor::FloatTensor,
 };
 use burn::tensor::{Shape, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,82 +69,67 @@ struct Given {
 
 impl Given {
     fn sizes(&self) -> Sizes {
-        let [batch, steps, _] = self.x.shape().dims();
+        let [batch, steps, input] = self.x.shape().dims();
         let [_, hidden] = self.h0.shape().dims();
         Sizes {
             batch,
             steps,
+            input,
             hidden,
         }
     }
 
-    /// `[batch · time, d_in]`.
-    fn flat_x(&self) -> FlexTensor {
-        let [batch, steps, width] = self.x.shape().dims();
-        self.x.reshape([batch * steps, width].into())
+    fn steps(&self) -> Steps<'_> {
+        Steps(self.mask.as_ref().map(|mask| mask.as_slice()))
     }
 
-    /// Output, gates and cell states.
-    fn forward(&self) -> (FlexTensor, FlexTensor, FlexTensor) {
+    /// Output, final cell state and trace.
+    fn forward(&self, keep: bool) -> (FlexTensor, FlexTensor, Vec<Trace>) {
         let sizes = self.sizes();
         let Sizes {
             batch,
             steps,
             hidden,
+            ..
         } = sizes;
-        let mut gates = Flex::float_matmul(self.flat_x(), self.input.clone());
-        let packed = if steps == 1 {
-            // Packing pays when it is used again.
-            let product = Flex::float_matmul(self.h0.clone(), self.recurrent.clone());
-            gates = Flex::float_add(gates, product);
-            None
-        } else {
-            Some(Packed::new(self.recurrent.storage(), hidden, 4 * hidden))
-        };
         let mut output = vec![0.0; batch * steps * hidden];
-        let mut cells = vec![0.0; batch * steps * hidden];
-        lstm::forward(
+        let traces = lstm::forward(
             Isa::best(),
             Inputs {
                 sizes,
-                recurrent: packed.as_ref(),
+                x: self.x.storage(),
+                input: &sizes.factor(self.input.storage(), 4 * hidden, 0..4 * hidden),
+                recurrent: &sizes.factor(self.recurrent.storage(), 4 * hidden, 0..4 * hidden),
                 bias: self.bias.storage(),
                 h0: self.h0.storage(),
                 c0: self.c0.storage(),
-                mask: Steps(self.mask.as_ref().map(|mask| mask.as_slice())),
+                mask: self.steps(),
             },
-            gates.storage_mut(),
+            keep,
             &mut output,
-            &mut cells,
         );
-        let shape = [batch, steps, hidden];
-        (tensor(output, shape), gates, tensor(cells, shape))
+        let mut cell = Vec::with_capacity(batch * hidden);
+        for Trace { cells, .. } in &traces {
+            let kept = if keep { steps } else { 1 };
+            cell.extend_from_slice(&cells[cells.len() / kept * (kept - 1)..]);
+        }
+        (
+            tensor(output, [batch, steps, hidden]),
+            tensor(cell, [batch, hidden]),
+            traces,
+        )
     }
 }
 
-/// The hidden state before each step, `[batch · time, h]`, from the output `[batch, time, h]`.
-pub(super) fn hidden_before(h0: &FlexTensor, output: &FlexTensor) -> FlexTensor {
-    let [batch, steps, hidden] = output.shape().dims();
-    let (h0, output): (&[f32], &[f32]) = (h0.storage(), output.storage());
-    let mut before = Vec::with_capacity(output.len());
+/// The hidden state before each step, `[batch · time]` rows, from the initial one and the output `[batch, time, h]`.
+pub(super) fn hidden_before<'a>(sizes: Sizes, h0: &'a [f32], output: &'a [f32]) -> Vec<&'a [f32]> {
     let rows = h0
-        .chunks_exact(hidden)
-        .zip(output.chunks_exact(steps * hidden));
-    for (h0, output) in rows {
-        before.extend_from_slice(h0);
-        before.extend_from_slice(&output[..(steps - 1) * hidden]);
-    }
-    tensor(before, [batch * steps, hidden])
-}
-
-/// The last step's part of `[batch, time, h]`.
-fn last(cells: &FlexTensor) -> FlexTensor {
-    let [batch, steps, hidden] = cells.shape().dims();
-    contiguous(cells.narrow(1, steps - 1, 1)).reshape([batch, hidden].into())
-}
-
-pub(super) fn transposed(matrix: &FlexTensor) -> FlexTensor {
-    matrix.transpose(0, 1)
+        .chunks_exact(sizes.hidden)
+        .zip(output.chunks_exact(sizes.steps * sizes.hidden));
+    rows.flat_map(|(h0, output)| {
+        core::iter::once(h0).chain(output.chunks_exact(sizes.hidden).take(sizes.steps - 1))
+    })
+    .collect()
 }
 
 impl LstmKernels for Flex {
@@ -168,8 +153,7 @@ impl LstmKernels for Flex {
             c0,
             mask,
         };
-        let (output, _, cells) = given.forward();
-        let cell = last(&cells);
+        let (output, cell, _) = given.forward(false);
         (output, cell)
     }
 }
@@ -200,16 +184,14 @@ impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
             c0,
             mask,
         };
-        let (output, gates, cells) = given.forward();
-        let cell = last(&cells);
+        let (output, cell, traces) = given.forward(true);
         match LstmGradient.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let slot = Slot::default();
                 let state = State {
                     given,
                     output: output.clone(),
-                    gates,
-                    cells,
+                    traces,
                     slot: slot.clone(),
                 };
                 let output = prep.finish(state, output);
@@ -257,10 +239,7 @@ struct LstmGradient;
 struct State {
     given: Given,
     output: FlexTensor,
-    /// `[batch · time, 4 h]`, after their squashing functions.
-    gates: FlexTensor,
-    /// `[batch, time, h]`.
-    cells: FlexTensor,
+    traces: Vec<Trace>,
     slot: Slot,
 }
 
@@ -272,60 +251,71 @@ impl Backward<Flex, 6> for LstmGradient {
         let State {
             given,
             output,
-            mut gates,
-            cells,
+            mut traces,
             slot,
         } = ops.state;
         let sizes = given.sizes();
-        let state = [sizes.batch, sizes.hidden];
+        let Sizes {
+            batch,
+            steps,
+            input: d_input,
+            hidden,
+        } = sizes;
+        let (state, width) = ([batch, hidden], 4 * hidden);
         let mut dc = match slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(dc) => dc,
-            None => tensor(vec![0.0; state[0] * state[1]], state),
+            None => tensor(vec![0.0; batch * hidden], state),
         };
-        let mut dh = tensor(vec![0.0; state[0] * state[1]], state);
-        let packed = (sizes.steps > 1)
-            .then(|| Packed::transposed(given.recurrent.storage(), 4 * sizes.hidden, sizes.hidden));
+        let mut dh = vec![0.0; batch * hidden];
+        let [x, input, recurrent, bias, h0, c0] = ops.parents;
+        let input_factor = x
+            .as_ref()
+            .map(|_| Factor::transposed(given.input.storage(), width, 0..width));
+        let wanted = if x.is_some() {
+            batch * steps * d_input
+        } else {
+            0
+        };
+        let mut dx = vec![0.0; wanted];
         lstm::backward(
             Isa::best(),
             Saved {
                 sizes,
-                recurrent: packed.as_ref(),
+                input: input_factor.as_ref(),
+                recurrent: &Factor::transposed(given.recurrent.storage(), width, 0..width),
                 c0: given.c0.storage(),
-                cells: cells.storage(),
-                mask: Steps(given.mask.as_ref().map(|mask| mask.as_slice())),
+                mask: given.steps(),
                 g: g.storage(),
             },
-            gates.storage_mut(),
-            dh.storage_mut(),
-            dc.storage_mut(),
+            &mut traces,
+            [&mut dh, dc.storage_mut(), &mut dx],
         );
-        let [x, input, recurrent, bias, h0, c0] = ops.parents;
         if let Some(parent) = h0 {
-            if packed.is_none() {
-                let product = Flex::float_matmul(gates.clone(), transposed(&given.recurrent));
-                dh = Flex::float_add(dh, product);
-            }
-            grads.register::<Flex>(parent.id, dh);
+            grads.register::<Flex>(parent.id, tensor(dh, state));
         }
         if let Some(parent) = c0 {
             grads.register::<Flex>(parent.id, dc);
         }
         if let Some(parent) = x {
-            let dx = Flex::float_matmul(gates.clone(), transposed(&given.input));
-            grads.register::<Flex>(parent.id, dx.reshape(given.x.shape()));
+            grads.register::<Flex>(parent.id, tensor(dx, given.x.shape()));
         }
-        if let Some(parent) = input {
-            let dw = Flex::float_matmul(transposed(&given.flat_x()), gates.clone());
-            grads.register::<Flex>(parent.id, dw);
-        }
-        if let Some(parent) = recurrent {
-            let before = hidden_before(&given.h0, &output);
-            let dw = Flex::float_matmul(transposed(&before), gates.clone());
-            grads.register::<Flex>(parent.id, dw);
-        }
-        if let Some(parent) = bias {
-            let db = Flex::float_sum_dim(gates, 0);
-            grads.register::<Flex>(parent.id, db.reshape(given.bias.shape()));
+        if [&input, &recurrent, &bias].into_iter().any(Option::is_some) {
+            let rows: Vec<&[f32]> = given.x.storage::<f32>().chunks_exact(d_input).collect();
+            let before = hidden_before(sizes, given.h0.storage(), output.storage());
+            let ones: Vec<&[f32]> = vec![&[1.0]; rows.len()];
+            let gates = traces.iter().map(|trace| trace.gates.as_slice());
+            let gates = lstm::in_order(gates, steps, width);
+            let products = OuterProducts::new(Isa::best(), [&rows, &before, &ones], &gates);
+            for (parent, product, like) in [
+                (input, &products[0], given.input.shape()),
+                (recurrent, &products[1], given.recurrent.shape()),
+                (bias, &products[2], given.bias.shape()),
+            ] {
+                if let Some(parent) = parent {
+                    let gradient = OuterProducts::side_by_side(&[product]);
+                    grads.register::<Flex>(parent.id, tensor(gradient, like));
+                }
+            }
         }
     }
 }
