@@ -18,7 +18,7 @@
 //! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
 //! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
-//! | [`FusedAdam`] | Adam, ε after the bias correction | |
+//! | [`FusedAdam`] | Adam, ε after or before the bias correction ([`Epsilon`]) | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
@@ -68,7 +68,7 @@ mod gru;
 mod lstm;
 mod ops;
 
-pub use adam::{FusedAdam, FusedAdamConfig};
+pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
 pub use ops::{
