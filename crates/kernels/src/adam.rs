@@ -5,6 +5,24 @@ use crate::flex;
 use burn::optim::{AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+/// ε of Adam, by the place where it is added. The two agree as t grows; early, and with β₂ near 1 for long, they do not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Epsilon {
+    /// ε after the bias correction: θ ← θ − lr · m̂ / (√v̂ + ε). Algorithm 1 of the paper, `PyTorch`, Burn.
+    AfterCorrection(f64),
+    /// ε̂ before the bias correction: θ ← θ − lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε̂). The reordered form at the end of section 2 of the
+    /// paper, `TensorFlow` 1. The same as ε = ε̂ / √(1 − β₂ᵗ): larger than it looks, 316 times at t = 1 if β₂ = 0.99999.
+    BeforeCorrection(f64),
+}
+
+impl Epsilon {
+    fn value(self) -> f64 {
+        match self {
+            Self::AfterCorrection(epsilon) | Self::BeforeCorrection(epsilon) => epsilon,
+        }
+    }
+}
+
 /// Settings of [`FusedAdam`]. The defaults are those of the paper.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FusedAdamConfig {
@@ -12,8 +30,8 @@ pub struct FusedAdamConfig {
     pub beta_1: f64,
     /// Decay β₂ of the second moment, in [0, 1).
     pub beta_2: f64,
-    /// ε, added to √v̂ *after* the bias correction; not negative.
-    pub epsilon: f64,
+    /// ε, not negative; 1e-8 after the bias correction by default.
+    pub epsilon: Epsilon,
 }
 
 impl Default for FusedAdamConfig {
@@ -21,7 +39,7 @@ impl Default for FusedAdamConfig {
         Self {
             beta_1: 0.9,
             beta_2: 0.999,
-            epsilon: 1e-8,
+            epsilon: Epsilon::AfterCorrection(1e-8),
         }
     }
 }
@@ -51,9 +69,9 @@ impl FusedAdamConfig {
             );
         }
         assert!(
-            self.epsilon >= 0.0,
+            self.epsilon.value() >= 0.0,
             "FusedAdamConfig: epsilon must not be negative, got {}",
-            self.epsilon
+            self.epsilon.value()
         );
         FusedAdam { config: *self }
     }
@@ -64,9 +82,7 @@ impl FusedAdamConfig {
 /// m ← β₁m + (1 − β₁)g,  v ← β₂v + (1 − β₂)g²,
 /// θ ← θ − lr · m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
 ///
-/// ε stands where the paper and `PyTorch` have it: outside the root, after the bias correction. (In `TensorFlow` 1 it is added to √v *before* the
-/// correction; a value quoted for it, ε', acts like ε = ε' / √(1 − β₂ᵗ) here.) The factors 1 − β and the corrections are computed in double
-/// precision.
+/// or with ε̂ before the bias correction: see [`Epsilon`]. The factors 1 − β and the corrections are computed in double precision.
 ///
 /// In single precision on Flex a step is one pass that reads and writes parameter and moments in place where nothing else holds them;
 /// elsewhere it is made of ordinary operations. The state is that of [`burn::optim::Adam`], and is saved and loaded with the module optimizer.
@@ -131,6 +147,10 @@ impl FusedAdam {
         } = self.config;
         let size = lr / (1.0 - beta_1.powf(time as f64));
         let root_correction = 1.0 / (1.0 - beta_2.powf(time as f64)).sqrt();
+        let epsilon = match epsilon {
+            Epsilon::AfterCorrection(epsilon) => epsilon,
+            Epsilon::BeforeCorrection(epsilon) => epsilon * root_correction,
+        };
 
         #[cfg(feature = "flex")]
         if [&parameter, &gradient, &m, &v]

@@ -21,7 +21,7 @@
 //! | [`conv2d()`], [`Conv2d`], [`conv_transpose2d`], [`ConvTranspose2d`] | with strides, paddings and [`KernelMask`]s | by hand, towards all three inputs |
 //! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
 //! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
-//! | [`FusedAdam`] | Adam, ε after the bias correction | |
+//! | [`FusedAdam`] | Adam, ε after or before the bias correction ([`Epsilon`]) | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
@@ -75,8 +75,12 @@ mod lstm;
 mod noise;
 mod ops;
 
+<<<<<<< HEAD
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
+=======
+pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
+>>>>>>> mlp
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_cell, lstm_step};
 pub use noise::{NoiseLaw, noise, substream, uniforms};

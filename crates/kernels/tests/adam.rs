@@ -6,12 +6,12 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use support::{Numbers, relative_error};
-use unbiased_kernels::FusedAdamConfig;
+use unbiased_kernels::{Epsilon, FusedAdamConfig};
 
 const PAPER: FusedAdamConfig = FusedAdamConfig {
     beta_1: 0.9,
     beta_2: 0.999_99,
-    epsilon: 1e-4,
+    epsilon: Epsilon::AfterCorrection(1e-4),
 };
 
 /// Twelve steps on one matrix whose gradient changes, in the precision of `dtype`: single runs the kernel, double the composed form.
@@ -65,46 +65,132 @@ fn kernel_and_composed_form_agree() {
 }
 
 #[test]
-fn the_first_steps_are_those_of_the_paper() {
-    // By hand, g = 2 then −1, lr = 0.1, β = (0.9, 0.99), ε = 1, θ = 0:
-    // m̂ = 2, v̂ = 4: θ = −0.1·2/(2 + 1) = −0.0666667 (ε before the bias correction would give −0.1·2/(2 + 10) = −0.0166667);
-    // m = 0.9·0.2 − 0.1 = 0.08, m̂ = 0.08/0.19 = 0.4210526; v = 0.99·0.04 + 0.01 = 0.0496, v̂ = 0.0496/0.0199 = 2.4924623, √v̂ = 1.5787534;
-    // θ = −0.0666667 − 0.1·0.4210526/2.5787534 = −0.0829944.
-    let adam = FusedAdamConfig {
-        beta_1: 0.9,
-        beta_2: 0.99,
-        epsilon: 1.0,
+fn the_first_steps_are_those_of_the_equations() {
+    // By hand, g = 2 then −1, lr = 0.1, β = (0.9, 0.99), θ = 0: m = 0.2, v = 0.04, then m = 0.9·0.2 − 0.1 = 0.08, v = 0.99·0.04 + 0.01 = 0.0496.
+    // ε = 1 after the correction: m̂ = 2, v̂ = 4: θ = −0.1·2/(2 + 1) = −0.0666667;
+    // m̂ = 0.08/0.19 = 0.4210526, √v̂ = √(0.0496/0.0199) = 1.5787534: θ = −0.0666667 − 0.1·0.4210526/2.5787534 = −0.0829944.
+    // ε̂ = 1 before it: lr·√0.01/0.1 = 0.1: θ = −0.1·0.2/(0.2 + 1) = −0.0166667;
+    // lr·√0.0199/0.19 = 0.0742460, √0.0496 = 0.2227106: θ = −0.0166667 − 0.0742460·0.08/1.2227106 = −0.0215245.
+    for (epsilon, by_hand) in [
+        (Epsilon::AfterCorrection(1.0), [-0.066_666_7, -0.082_994_4]),
+        (Epsilon::BeforeCorrection(1.0), [-0.016_666_7, -0.021_524_5]),
+    ] {
+        let adam = FusedAdamConfig {
+            beta_1: 0.9,
+            beta_2: 0.99,
+            epsilon,
+        }
+        .build();
+        for dtype in [DType::F32, DType::F64] {
+            let scalar = |x: f32| Tensor::<1>::from_data([x], &Device::flex()).cast(dtype);
+            let (first, state) = adam.step(0.1, scalar(0.0), scalar(2.0), None);
+            let (second, _) = adam.step(0.1, first.clone(), scalar(-1.0), state);
+            let got = [first, second].map(Tensor::into_scalar::<f64>);
+            let error = (got[0] - by_hand[0]).abs() + (got[1] - by_hand[1]).abs();
+            assert!(error < 2e-7, "{epsilon:?}, {dtype:?}: {got:?}");
+        }
     }
-    .build();
-    for dtype in [DType::F32, DType::F64] {
-        let scalar = |x: f32| Tensor::<1>::from_data([x], &Device::flex()).cast(dtype);
-        let (parameter, state) = adam.step(0.1, scalar(0.0), scalar(2.0), None);
-        let first = parameter.clone().into_scalar::<f64>();
-        let (parameter, _) = adam.step(0.1, parameter, scalar(-1.0), state);
-        let second = parameter.into_scalar::<f64>();
-        assert!(
-            (first + 0.066_666_7).abs() < 1e-7 && (second + 0.082_994_4).abs() < 1e-7,
-            "{dtype:?}: {first} {second}"
-        );
+}
+
+/// θ after so many steps of the equations in double precision; `gradients` are one per step.
+fn by_the_equations(config: FusedAdamConfig, lr: f64, gradients: &[f64]) -> f64 {
+    let FusedAdamConfig { beta_1, beta_2, .. } = config;
+    let (mut theta, mut m, mut v) = (0.0, 0.0, 0.0);
+    for (t, &g) in (1..).zip(gradients) {
+        m = beta_1 * m + (1.0 - beta_1) * g;
+        v = beta_2 * v + (1.0 - beta_2) * g * g;
+        let corrections = [1.0 - beta_1.powi(t), 1.0 - beta_2.powi(t)];
+        theta -= match config.epsilon {
+            Epsilon::AfterCorrection(epsilon) => {
+                lr * (m / corrections[0]) / ((v / corrections[1]).sqrt() + epsilon)
+            }
+            Epsilon::BeforeCorrection(epsilon_hat) => {
+                lr * corrections[1].sqrt() / corrections[0] * m / (v.sqrt() + epsilon_hat)
+            }
+        };
+    }
+    theta
+}
+
+#[test]
+fn both_places_of_epsilon_follow_their_equations() {
+    const STEPS: usize = 40;
+    let places = [Epsilon::AfterCorrection, Epsilon::BeforeCorrection];
+    for (place, other) in [(0, 1), (1, 0)] {
+        // From an ε that does not matter to one that is the whole denominator.
+        for (epsilon, matters) in [(1e-8, false), (1e-4, true), (1.0, true)] {
+            for (beta_2, dtype, tolerance) in [
+                (0.999, DType::F64, 1e-12),
+                (0.999_99, DType::F64, 1e-12),
+                (0.999_99, DType::F32, 2e-6),
+            ] {
+                let config = |place: usize| FusedAdamConfig {
+                    beta_1: 0.9,
+                    beta_2,
+                    epsilon: places[place](epsilon),
+                };
+                let adam = config(place).build();
+                let mut numbers = Numbers(4);
+                let gradients: Vec<Tensor<2>> = (0..STEPS)
+                    .map(|_| numbers.matrix([1, 37], 0.03, &Device::flex()).cast(dtype))
+                    .collect();
+                let mut parameter = gradients[0].zeros_like();
+                let mut state = None;
+                for gradient in &gradients {
+                    (parameter, state) = adam.step(1e-2, parameter, gradient.clone(), state);
+                }
+                let gradients = Tensor::cat(gradients, 0).cast(DType::F64).transpose();
+                let gradients = gradients.into_data().try_to_vec::<f64>().unwrap();
+                let expected = |place| {
+                    let values = gradients
+                        .chunks_exact(STEPS)
+                        .map(|gradients| by_the_equations(config(place), 1e-2, gradients))
+                        .collect::<Vec<_>>();
+                    let data = TensorData::new(values, [1, 37]);
+                    Tensor::<2>::from_data(data, (&Device::flex(), DType::F64))
+                };
+                let error = relative_error(&parameter, &expected(place));
+                assert!(error < tolerance, "{:?} {dtype:?}: {error}", config(place));
+                // The check tells the two places apart wherever ε matters.
+                let apart = relative_error(&parameter, &expected(other));
+                assert!(!matters || apart > 1e-3, "{:?}: {apart}", config(place));
+            }
+        }
     }
 }
 
 #[test]
-fn it_is_the_librarys_adam() {
+fn it_is_the_librarys_adam_and_their_states_are_interchangeable() {
     let mut numbers = Numbers(8);
-    let (fused, library) = (
-        FusedAdamConfig::default().build(),
-        AdamConfig::new().with_epsilon(1e-8).build(),
-    );
+    let fused = FusedAdamConfig::default().build();
+    let library = AdamConfig::new().with_epsilon(1e-8).build();
     let start = numbers.matrix([9, 11], 1.0, &Device::flex());
-    let (mut a, mut b) = ((start.clone(), None), (start, None));
-    for _ in 0..30 {
-        let gradient = numbers.matrix([9, 11], 1.0, &Device::flex());
-        a = fused.step(1e-2, a.0, gradient.clone(), a.1);
-        b = library.step(1e-2, b.0, gradient, b.1);
+    let gradients = [0; 40].map(|_| numbers.matrix([9, 11], 1.0, &Device::flex()));
+    // Which of the two takes each step.
+    let run = |fused_takes: fn(usize) -> bool, forget: bool| {
+        let (mut parameter, mut state) = (start.clone(), None);
+        for (step, gradient) in gradients.iter().enumerate() {
+            let gradient = gradient.clone();
+            (parameter, state) = if fused_takes(step) {
+                fused.step(1e-2, parameter, gradient, state)
+            } else {
+                library.step(1e-2, parameter, gradient, state)
+            };
+            if forget && step == 19 {
+                state = None;
+            }
+        }
+        parameter
+    };
+    let expected = run(|_| false, false);
+    let takes: [fn(usize) -> bool; 3] = [|_| true, |step| step < 20, |step| step >= 20];
+    for fused_takes in takes {
+        // The library computes 1 − β in single precision: 5e-5 of the step.
+        let error = relative_error(&run(fused_takes, false), &expected);
+        assert!(error < 2e-5, "{error}");
+        // A state that did not arrive would show.
+        assert!(relative_error(&run(fused_takes, true), &expected) > 1e-3);
     }
-    // The library computes 1 − β in single precision: 5e-5 of the step.
-    assert!(relative_error(&a.0, &b.0) < 2e-5);
 }
 
 #[test]
@@ -195,6 +281,26 @@ fn a_loaded_optimizer_continues_bit_for_bit() {
         straight.values(),
         net.train(&mut PAPER.init(), 10..20).values()
     );
+}
+
+#[test]
+fn the_librarys_optimizer_reads_a_saved_state_and_the_other_way_round() {
+    let library = || AdamConfig::new().with_epsilon(1e-8).init();
+    let fused = || FusedAdamConfig::default().init();
+    let pairs: [[ModuleOptimizer; 2]; 2] = [[fused(), library()], [library(), fused()]];
+    for [mut first, second] in pairs {
+        let net = Net::new().train(&mut first, 0..10);
+        let bytes = first.clone().into_bytes().expect("the state is written");
+        let mut second = second.from_bytes(bytes).expect("the state is read");
+        let (a, b) = (
+            net.clone().train(&mut first, 10..20),
+            net.clone().train(&mut second, 10..20),
+        );
+        let error = relative_error(&b.weight.val(), &a.weight.val());
+        assert!(error < 2e-5, "{error}");
+        let fresh = net.train(&mut fused(), 10..20);
+        assert!(relative_error(&fresh.weight.val(), &a.weight.val()) > 1e-3);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use unbiased_kernels::{FusedAdam, FusedAdamConfig};
+use unbiased_kernels::{Epsilon, FusedAdam, FusedAdamConfig};
 
 use crate::bundle::Bundle;
 use crate::config::ConfigError;
@@ -136,7 +136,7 @@ impl OptimizerConfig {
         FusedAdamConfig {
             beta_1: self.beta_1,
             beta_2: self.beta_2,
-            epsilon: self.epsilon,
+            epsilon: Epsilon::AfterCorrection(self.epsilon),
         }
         .build()
     }

@@ -1,10 +1,7 @@
 //! Every instruction set of this CPU against double precision.
 
-<<<<<<< HEAD
 mod conv;
-=======
 mod noise;
->>>>>>> afef097
 mod recurrent;
 mod rows;
 
