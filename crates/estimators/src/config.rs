@@ -18,6 +18,7 @@ use crate::{
         baseline::{Baseline, BaselineName},
         concrete::Concrete,
         disarm::Disarm,
+        gumbel_rao::GumbelRao,
         lax::Lax,
         measure_valued::MeasureValued,
         moving_average::MovingAverage,
@@ -25,9 +26,11 @@ use crate::{
         pathwise::Pathwise,
         rebar::{EtaRule, RebarParameters, Tuning},
         reinforce::Reinforce,
+        reinmax::ReinMax,
         relax::Relax,
         rloo::Rloo,
         rws::ReweightedWakeSleep,
+        st_gumbel::StGumbel,
         straight_through::StraightThrough,
         vimco::Vimco,
     },
@@ -61,6 +64,18 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     (
         "straight-through",
         "exact forwards, mean backwards; biased (Bengio et al. 2013)",
+    ),
+    (
+        "st-gumbel",
+        "exact forwards, Gumbel-Softmax backwards; biased (Jang et al. 2017)",
+    ),
+    (
+        "gumbel-rao",
+        "the same, averaged over `samples` conditional latents; biased (Paulus et al. 2021)",
+    ),
+    (
+        "reinmax",
+        "straight-through of second order; biased beyond quadratic costs (Liu et al. 2023)",
     ),
     (
         "concrete",
@@ -116,7 +131,7 @@ pub struct EstimatorConfig {
     pub name: String,
     /// Other estimators for some sites, by name of the site.
     pub sites: BTreeMap<String, String>,
-    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`.
+    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`. Latents per choice: `gumbel-rao`.
     pub samples: usize,
     /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
@@ -128,7 +143,8 @@ pub struct EstimatorConfig {
     pub baseline: BaselineName,
     /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
     pub lambda: f64,
-    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
+    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start), `st-gumbel`,
+    /// `gumbel-rao`, `reinmax`.
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
     pub prior_temperature: f64,
@@ -350,6 +366,14 @@ impl EstimatorConfig {
             "rloo" => Box::new(Rloo { k: self.samples }),
             "disarm" => Box::new(Disarm),
             "straight-through" => Box::new(StraightThrough),
+            "st-gumbel" => Box::new(StGumbel { temperature }),
+            "gumbel-rao" => Box::new(GumbelRao {
+                k: self.samples,
+                temperature,
+            }),
+            "reinmax" => Box::new(ReinMax {
+                temperature: self.temperature.unwrap_or(1.0),
+            }),
             "concrete" => Box::new(Concrete::new(
                 self.temperature.unwrap_or(2.0 / 3.0),
                 self.prior_temperature,

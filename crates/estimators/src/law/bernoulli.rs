@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use unbiased_kernels::{bernoulli_kl, bernoulli_log_lik, sigmoid, softplus};
 
-use super::{Antithesis, Law, Relaxation, row_sum, scalar};
+use super::{Antithesis, Law, Relaxation, log_probability, row_sum, scalar};
 use crate::noise::NoiseLaw;
 
 /// Independent bits; parameters are logits `[rows, n]`, values are 0 or 1.
@@ -29,6 +29,10 @@ impl Law for Bernoulli {
 
     fn mean(&self, params: Tensor<2>) -> Tensor<2> {
         sigmoid(params)
+    }
+
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        Some(|mean| log_probability(mean.clone()) - log_probability(mean.neg() + 1.0))
     }
 
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {

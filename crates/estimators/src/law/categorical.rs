@@ -5,7 +5,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{Law, Relaxation, scalar};
+use super::{Law, Relaxation, log_probability, scalar};
 use crate::noise::NoiseLaw;
 
 /// `n` independent one-hot choices; parameters are unnormalised logits `[rows, n * classes]`, values one-hot blocks.
@@ -76,6 +76,10 @@ impl Law for Categorical {
 
     fn mean(&self, params: Tensor<2>) -> Tensor<2> {
         Self::join(self.log_probs(params).exp())
+    }
+
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        Some(log_probability)
     }
 
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {

@@ -37,6 +37,11 @@ pub trait Law: Debug {
     /// Expected value, `[rows, width]`.
     fn mean(&self, params: Tensor<2>) -> Tensor<2>;
 
+    /// The inverse of [`mean`](Law::mean), where every mean has parameters of its own: logits of probabilities.
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        None
+    }
+
     /// `ln p(value | params)` in nats, `[rows]`; linear in a discrete value, so that it extends to relaxed ones.
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1>;
 
@@ -225,6 +230,11 @@ pub trait Antithesis {
 
     /// The factor of `f(value) - f(opposite)` in an unbiased gradient to the parameters.
     fn factor(&self, params: Tensor<2>, value: Tensor<2>, opposite: Tensor<2>) -> Tensor<2>;
+}
+
+/// `ln p` of probabilities, at least -69, so that it stays finite where a probability underflows.
+fn log_probability(p: Tensor<2>) -> Tensor<2> {
+    p.clamp_min(1e-30).log()
 }
 
 /// Sum over the columns, `[rows, width] -> [rows]`.

@@ -32,11 +32,14 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
         "exact" | "rloo" => !black_box,
         "disarm" | "measure-valued" => bits_only,
         "straight-through"
+        | "st-gumbel"
+        | "gumbel-rao"
         | "concrete"
         | "rebar"
         | "rebar-two-branch"
         | "rebar-relax"
         | "rebar-relax-two-branch" => !black_box && program != "sequence gan",
+        "reinmax" => is_defined("straight-through", program) && program != "permutation",
         "vimco" | "rws" | "pathwise" | "lax" => false,
         other => panic!("add {other} to this table"),
     }

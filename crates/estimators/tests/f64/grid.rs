@@ -51,8 +51,8 @@ pub struct Plan<'a> {
     /// Names of the sites that are drawn in opposite pairs.
     pub mirrored: &'a [&'a str],
     pub cover: Cover,
-    /// Whether there is noise of conditional samples, too.
-    pub conditional: bool,
+    /// Conditional samples that there is noise for, too.
+    pub conditional: usize,
 }
 
 impl Plan<'_> {
@@ -62,14 +62,14 @@ impl Plan<'_> {
             samples,
             mirrored: &[],
             cover: Cover::Outcome,
-            conditional: false,
+            conditional: 0,
         }
     }
 
     pub fn quadrature(step: f64, conditional: bool) -> Self {
         Self {
             cover: Cover::Quadrature(step),
-            conditional,
+            conditional: usize::from(conditional),
             ..Self::outcomes(1)
         }
     }
@@ -130,8 +130,9 @@ impl Plan<'_> {
             };
             let children: Vec<Vec<Node>> = (0..rows).map(nodes).collect();
             grid.grow(&children, &record.key, Role::Choice, self.samples);
-            if self.conditional {
-                let v = product((0..seen.width).map(|_| interval(0.0, 1.0, self.cover)));
+            if self.conditional > 0 {
+                let n = seen.width * self.conditional;
+                let v = product((0..n).map(|_| interval(0.0, 1.0, self.cover)));
                 grid.grow(
                     &vec![v; grid.weights.len()],
                     &record.key,

@@ -20,4 +20,5 @@ mod refusals;
 mod relaxed;
 mod small;
 mod stacked;
+mod straight_through;
 mod tuning;

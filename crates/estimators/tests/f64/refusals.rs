@@ -32,7 +32,7 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
     let vae = Vae::default();
     let one = Objective::LogMeanWeight { k: 1 };
     let discounted = Objective::Expected { discount: 0.9 };
-    let cases: [(&str, &dyn Model, Objective, &str); 30] = [
+    let cases: [(&str, &dyn Model, Objective, &str); 35] = [
         ("exact", &decision, EXPECTED, "black box"),
         ("exact", &table, discounted, "discount"),
         ("exact", &rollouts, EXPECTED, "returns"),
@@ -46,6 +46,11 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("disarm", &Permutation, EXPECTED, "opposite"),
         ("straight-through", &gan, EXPECTED, "not differentiable"),
         ("straight-through", &vae, BOUND, "bound"),
+        ("st-gumbel", &gan, EXPECTED, "not differentiable"),
+        ("gumbel-rao", &decision, EXPECTED, "not differentiable"),
+        ("gumbel-rao", &vae, BOUND, "bound"),
+        ("reinmax", &gan, EXPECTED, "not differentiable"),
+        ("reinmax", &Permutation, EXPECTED, "no logits"),
         ("concrete", &gan, EXPECTED, "not differentiable"),
         ("concrete", &decision, EXPECTED, "not differentiable"),
         ("vimco", &vae, EXPECTED, "expected cost"),
@@ -280,7 +285,14 @@ fn only_the_biased_ones_say_that_they_are() {
             let Ok(estimator) = config.build(&schema(&*model), EXPECTED, &device()) else {
                 continue;
             };
-            let biased = ["straight-through", "concrete"].contains(name);
+            let biased = [
+                "straight-through",
+                "st-gumbel",
+                "gumbel-rao",
+                "reinmax",
+                "concrete",
+            ]
+            .contains(name);
             assert_eq!(estimator.is_biased(), biased, "{name}");
         }
     }
