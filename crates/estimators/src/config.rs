@@ -18,6 +18,7 @@ use crate::{
         baseline::{Baseline, BaselineName},
         concrete::Concrete,
         disarm::Disarm,
+        dreg::Dreg,
         gumbel_rao::GumbelRao,
         lax::Lax,
         measure_valued::MeasureValued,
@@ -31,6 +32,7 @@ use crate::{
         rloo::Rloo,
         rws::ReweightedWakeSleep,
         st_gumbel::StGumbel,
+        stl::{StickingTheLanding, samples_of},
         straight_through::StraightThrough,
         vimco::Vimco,
     },
@@ -121,7 +123,18 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "pathwise",
         "reparameterization, for continuous choices (Kingma & Welling 2014)",
     ),
+    (
+        "stl",
+        "the same under a bound, without the posterior's score; biased for `k` above 1 (Roeder et al. 2017)",
+    ),
+    (
+        "dreg",
+        "doubly reparameterized gradient of a bound, for continuous choices (Tucker et al. 2019)",
+    ),
 ];
+
+/// Those that are for continuous choices only: as the general estimator they take the place of `pathwise`.
+const CONTINUOUS: &[&str] = &["lax", "pathwise", "stl", "dreg"];
 
 /// Which estimator, with its settings. Settings that an estimator does not know are ignored by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -309,7 +322,7 @@ impl EstimatorConfig {
                 reason,
             };
             let rule = self
-                .rule(estimator, sites[0], device)
+                .rule(estimator, sites[0], objective, device)
                 .ok_or_else(|| undefined("it enumerates all sites together; use `rloo`".into()))?;
             for site in &sites {
                 rule.check(site, schema, &objective).map_err(undefined)?;
@@ -324,21 +337,28 @@ impl EstimatorConfig {
         }))
     }
 
-    /// The estimator named for a site: the one given for it, else `pathwise` where it is continuous, else the general one.
+    /// The estimator named for a site: the one given for it, else `pathwise` where it is continuous and the general one is not
+    /// for such sites alone, else the general one.
     fn estimator_of(&self, site: &SiteSchema) -> &str {
         if let Some(name) = self.sites.get(&*site.key.name) {
             return name;
         }
-        if site.law.is_pathwise() {
+        if site.law.is_pathwise() && !CONTINUOUS.contains(&self.name.as_str()) {
             return "pathwise";
         }
         &self.name
     }
 
-    fn rule(&self, name: &str, site: &SiteSchema, device: &Device) -> Option<Box<dyn Rule>> {
+    fn rule(
+        &self,
+        name: &str,
+        site: &SiteSchema,
+        objective: Objective,
+        device: &Device,
+    ) -> Option<Box<dyn Rule>> {
         let temperature = self.temperature.unwrap_or(0.5);
         let watch = || Watch::new(device);
-        let objective = || {
+        let relaxed_cost = || {
             RebarParameters::new(self.eta, temperature, self.eta_rule, device)
                 .relaxed_as(self.relaxation)
         };
@@ -383,14 +403,18 @@ impl EstimatorConfig {
             "vimco" => Box::new(Vimco),
             "rws" => Box::new(ReweightedWakeSleep),
             "rebar" | "rebar-two-branch" => {
-                relax(Relax::rebar(objective(), name == "rebar", watch()))
+                relax(Relax::rebar(relaxed_cost(), name == "rebar", watch()))
             }
             "relax" | "relax-two-branch" => relax(Relax::with(net(), name == "relax", watch())),
-            "rebar-relax" | "rebar-relax-two-branch" => {
-                relax(Relax::with(net(), name == "rebar-relax", watch()).and_objective(objective()))
-            }
+            "rebar-relax" | "rebar-relax-two-branch" => relax(
+                Relax::with(net(), name == "rebar-relax", watch()).and_objective(relaxed_cost()),
+            ),
             "lax" => Box::new(Lax::with(net(), watch()).and_baseline(baseline())),
             "pathwise" => Box::new(Pathwise),
+            "stl" => Box::new(StickingTheLanding {
+                k: samples_of(objective),
+            }),
+            "dreg" => Box::new(Dreg),
             _ => return None,
         })
     }

@@ -5,6 +5,7 @@ pub mod baseline;
 mod branches;
 pub mod concrete;
 pub mod disarm;
+pub mod dreg;
 pub mod gumbel_rao;
 pub mod lax;
 pub mod measure_valued;
@@ -18,6 +19,7 @@ pub mod relax;
 pub mod rloo;
 pub mod rws;
 pub mod st_gumbel;
+pub mod stl;
 pub mod straight_through;
 pub mod vimco;
 

@@ -40,7 +40,7 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
         | "rebar-relax"
         | "rebar-relax-two-branch" => !black_box && program != "sequence gan",
         "reinmax" => is_defined("straight-through", program) && program != "permutation",
-        "vimco" | "rws" | "pathwise" | "lax" => false,
+        "vimco" | "rws" | "pathwise" | "lax" | "stl" | "dreg" => false,
         other => panic!("add {other} to this table"),
     }
 }

@@ -37,8 +37,8 @@ fn the_critical_value_is_that_of_the_stated_rate() {
 
 /// Means of independent estimates, and their standard errors.
 pub struct Moments {
-    mean: Vec<f64>,
-    error: Vec<f64>,
+    pub mean: Vec<f64>,
+    pub error: Vec<f64>,
 }
 
 impl Moments {

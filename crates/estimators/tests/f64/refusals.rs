@@ -10,7 +10,7 @@ use crate::{
         Air, BeliefNet, Decision, Machine, Model, Permutation, Returns, SequenceGan, Vae, Window,
         all,
     },
-    small::{Affine, Chain},
+    small::{Affine, Chain, Gated, OneNormal},
 };
 
 fn refusal(config: &EstimatorConfig, model: &dyn Model, objective: Objective) -> EstimatorError {
@@ -32,7 +32,7 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
     let vae = Vae::default();
     let one = Objective::LogMeanWeight { k: 1 };
     let discounted = Objective::Expected { discount: 0.9 };
-    let cases: [(&str, &dyn Model, Objective, &str); 35] = [
+    let cases: [(&str, &dyn Model, Objective, &str); 39] = [
         ("exact", &decision, EXPECTED, "black box"),
         ("exact", &table, discounted, "discount"),
         ("exact", &rollouts, EXPECTED, "returns"),
@@ -64,6 +64,10 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("rebar-two-branch", &vae, BOUND, "bound"),
         ("rebar-two-branch", &gan, EXPECTED, "not differentiable"),
         ("pathwise", &vae, EXPECTED, "no smooth function"),
+        ("stl", &vae, BOUND, "no smooth function"),
+        ("dreg", &Gated, BOUND, "no smooth function"),
+        ("stl", &OneNormal, EXPECTED, "sampled log-weights"),
+        ("dreg", &OneNormal, EXPECTED, "sampled log-weights"),
         ("pathwise", &Permutation, EXPECTED, "no smooth function"),
         (
             "straight-through",
@@ -105,6 +109,11 @@ fn a_site_can_be_refused_by_itself() {
         (with("rloo", "present", "exact"), "site `present`"),
         (with("exact", "present", "rloo"), "`sites`"),
     ];
+    let later = refusal(&with("vimco", "what", "dreg"), &Air, BOUND).to_string();
+    assert!(
+        later.contains("site `present` is a bernoulli choice"),
+        "{later}"
+    );
     for (config, part) in cases {
         let error = refusal(&config, &Air, EXPECTED);
         assert!(matches!(error, EstimatorError::Undefined { .. }), "{error}");
