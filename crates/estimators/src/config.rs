@@ -61,7 +61,7 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     ("disarm", "antithetic pairs, for bits (Dong et al. 2020)"),
     (
         "measure-valued",
-        "differences of both values of each bit (Pflug 1996)",
+        "differences of costs at other values (Pflug 1996)",
     ),
     (
         "straight-through",

@@ -275,7 +275,11 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
         })),
         "gaussian" => match cover {
             Cover::Outcome => product((0..width).map(|_| normal_nodes())),
-            Cover::Quadrature(_) => product((0..width).map(|_| interval(0.0, 1.0, cover))),
+            // Two halves: some estimators have a jump in the middle.
+            Cover::Quadrature(_) => product((0..width).map(|_| {
+                let low = interval(0.0, 0.5, cover);
+                [low, interval(0.5, 1.0, cover)].concat()
+            })),
         },
         "categorical" | "plackett-luce" => {
             assert!(
@@ -287,8 +291,25 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
                 Cover::Quadrature(step) => gumbel_nodes(first.params, step),
             }
         }
+        "poisson" => product((0..width).map(|i| counts(first.params[i].exp()))),
         other => panic!("no nodes for a {other} choice"),
     }
+}
+
+/// The middle of the cell of every count, as far as they are above 1e-16.
+fn counts(rate: f64) -> Vec<Node> {
+    let (mut low, mut n) = (0.0, 0.0);
+    let mut nodes = Vec::new();
+    while n < rate || 1.0 - low > 1e-14 {
+        let p = (n * rate.ln() - rate - libm::lgamma(n + 1.0)).exp();
+        nodes.push((vec![low + p / 2.0], p));
+        low += p;
+        n += 1.0;
+        if n > rate && p < 1e-16 {
+            break;
+        }
+    }
+    nodes
 }
 
 /// Uniforms of Gumbels far enough apart to make each outcome certain, with its probability.

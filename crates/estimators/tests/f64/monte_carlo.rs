@@ -166,8 +166,11 @@ fn the_relaxed_objective_and_a_network_are_unbiased_together() {
 }
 
 #[test]
-fn measure_valued_derivatives_are_unbiased_on_programs_of_bits() {
-    let models: [&dyn Model; 6] = [
+fn measure_valued_derivatives_are_unbiased_on_programs_of_bits_and_choices() {
+    let vae = Vae::default();
+    let models: [&dyn Model; 8] = [
+        &vae,
+        &Machine,
         &Chain,
         &Gated,
         &BeliefNet,

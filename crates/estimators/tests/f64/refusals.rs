@@ -32,7 +32,7 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
     let vae = Vae::default();
     let one = Objective::LogMeanWeight { k: 1 };
     let discounted = Objective::Expected { discount: 0.9 };
-    let cases: [(&str, &dyn Model, Objective, &str); 39] = [
+    let cases: [(&str, &dyn Model, Objective, &str); 41] = [
         ("exact", &decision, EXPECTED, "black box"),
         ("exact", &table, discounted, "discount"),
         ("exact", &rollouts, EXPECTED, "returns"),
@@ -44,6 +44,13 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("disarm", &vae, EXPECTED, "opposite"),
         ("disarm", &BeliefNet, BOUND, "bound"),
         ("disarm", &Permutation, EXPECTED, "opposite"),
+        ("measure-valued", &decision, EXPECTED, "black box"),
+        (
+            "measure-valued",
+            &Permutation,
+            EXPECTED,
+            "difference of laws",
+        ),
         ("straight-through", &gan, EXPECTED, "not differentiable"),
         ("straight-through", &vae, BOUND, "bound"),
         ("st-gumbel", &gan, EXPECTED, "not differentiable"),
