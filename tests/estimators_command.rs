@@ -82,6 +82,9 @@ fn json_holds_the_exact_gradient_and_every_estimator_around_it() {
             "a2c",
             "rloo",
             "straight-through",
+            "st-gumbel",
+            "gumbel-rao",
+            "reinmax",
             "concrete",
             "rebar",
             "rebar-two-branch",
@@ -99,7 +102,9 @@ fn json_holds_the_exact_gradient_and_every_estimator_around_it() {
             "vimco",
             "rws",
             "lax",
-            "pathwise"
+            "pathwise",
+            "stl",
+            "dreg"
         ]
     );
     for entry in json["estimators"].as_array().expect("a list") {
@@ -108,7 +113,14 @@ fn json_holds_the_exact_gradient_and_every_estimator_around_it() {
         let variance = numbers(&entry["variance"]);
         assert_eq!((mean.len(), error.len(), variance.len()), (5, 5, 5));
         let biased = entry["biased"].as_bool().expect("a boolean");
-        assert_eq!(biased, ["straight-through", "concrete"].contains(&name));
+        let relaxed = [
+            "straight-through",
+            "st-gumbel",
+            "gumbel-rao",
+            "reinmax",
+            "concrete",
+        ];
+        assert_eq!(biased, relaxed.contains(&name));
         assert_eq!(entry["k"], if name == "rloo" { 2 } else { 1 });
         assert!(entry["seconds"].as_f64().expect("seconds") > 0.0);
         let evaluations = match name {
@@ -123,10 +135,11 @@ fn json_holds_the_exact_gradient_and_every_estimator_around_it() {
             assert!((error[j] * error[j] * 40_000.0 - variance[j]).abs() <= 1e-9 * variance[j]);
             worst = worst.max((mean[j] - gradient[j]).abs() / error[j].max(1e-6));
         }
+        // The cost is quadratic in each choice, where `reinmax` has no bias.
         // 55 coordinates of unbiased estimators at a total rate of 1.7e-7: |z| < 5.93, a bias of 9 errors is seen.
         assert_eq!(
             worst > 5.93,
-            biased,
+            biased && name != "reinmax",
             "{name} is {worst} standard errors off"
         );
     }

@@ -18,6 +18,8 @@ use crate::{
         baseline::{Baseline, BaselineName},
         concrete::Concrete,
         disarm::Disarm,
+        dreg::Dreg,
+        gumbel_rao::GumbelRao,
         lax::Lax,
         measure_valued::MeasureValued,
         moving_average::MovingAverage,
@@ -25,9 +27,12 @@ use crate::{
         pathwise::Pathwise,
         rebar::{EtaRule, RebarParameters, Tuning},
         reinforce::Reinforce,
+        reinmax::ReinMax,
         relax::Relax,
         rloo::Rloo,
         rws::ReweightedWakeSleep,
+        st_gumbel::StGumbel,
+        stl::{StickingTheLanding, samples_of},
         straight_through::StraightThrough,
         vimco::Vimco,
     },
@@ -56,11 +61,23 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     ("disarm", "antithetic pairs, for bits (Dong et al. 2020)"),
     (
         "measure-valued",
-        "differences of both values of each bit (Pflug 1996)",
+        "differences of costs at other values (Pflug 1996)",
     ),
     (
         "straight-through",
         "exact forwards, mean backwards; biased (Bengio et al. 2013)",
+    ),
+    (
+        "st-gumbel",
+        "exact forwards, Gumbel-Softmax backwards; biased (Jang et al. 2017)",
+    ),
+    (
+        "gumbel-rao",
+        "the same, averaged over `samples` conditional latents; biased (Paulus et al. 2021)",
+    ),
+    (
+        "reinmax",
+        "straight-through of second order; biased beyond quadratic costs (Liu et al. 2023)",
     ),
     (
         "concrete",
@@ -106,7 +123,18 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "pathwise",
         "reparameterization, for continuous choices (Kingma & Welling 2014)",
     ),
+    (
+        "stl",
+        "the same under a bound, without the posterior's score; biased for `k` above 1 (Roeder et al. 2017)",
+    ),
+    (
+        "dreg",
+        "doubly reparameterized gradient of a bound, for continuous choices (Tucker et al. 2019)",
+    ),
 ];
+
+/// Those that are for continuous choices only: as the general estimator they take the place of `pathwise`.
+const CONTINUOUS: &[&str] = &["lax", "pathwise", "stl", "dreg"];
 
 /// Which estimator, with its settings. Settings that an estimator does not know are ignored by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +144,7 @@ pub struct EstimatorConfig {
     pub name: String,
     /// Other estimators for some sites, by name of the site.
     pub sites: BTreeMap<String, String>,
-    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`.
+    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`. Latents per choice: `gumbel-rao`.
     pub samples: usize,
     /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
@@ -128,7 +156,8 @@ pub struct EstimatorConfig {
     pub baseline: BaselineName,
     /// How far returns are trusted rather than the critic, in [0, 1]; 1 is unbiased: `a2c`.
     pub lambda: f64,
-    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start).
+    /// Temperature of the relaxation: `concrete` (of the posterior), `rebar` and `relax` (at the start), `st-gumbel`,
+    /// `gumbel-rao`, `reinmax`.
     pub temperature: Option<f64>,
     /// Temperature of the relaxed prior: `concrete`.
     pub prior_temperature: f64,
@@ -293,7 +322,7 @@ impl EstimatorConfig {
                 reason,
             };
             let rule = self
-                .rule(estimator, sites[0], device)
+                .rule(estimator, sites[0], objective, device)
                 .ok_or_else(|| undefined("it enumerates all sites together; use `rloo`".into()))?;
             for site in &sites {
                 rule.check(site, schema, &objective).map_err(undefined)?;
@@ -308,21 +337,28 @@ impl EstimatorConfig {
         }))
     }
 
-    /// The estimator named for a site: the one given for it, else `pathwise` where it is continuous, else the general one.
+    /// The estimator named for a site: the one given for it, else `pathwise` where it is continuous and the general one is not
+    /// for such sites alone, else the general one.
     fn estimator_of(&self, site: &SiteSchema) -> &str {
         if let Some(name) = self.sites.get(&*site.key.name) {
             return name;
         }
-        if site.law.is_pathwise() {
+        if site.law.is_pathwise() && !CONTINUOUS.contains(&self.name.as_str()) {
             return "pathwise";
         }
         &self.name
     }
 
-    fn rule(&self, name: &str, site: &SiteSchema, device: &Device) -> Option<Box<dyn Rule>> {
+    fn rule(
+        &self,
+        name: &str,
+        site: &SiteSchema,
+        objective: Objective,
+        device: &Device,
+    ) -> Option<Box<dyn Rule>> {
         let temperature = self.temperature.unwrap_or(0.5);
         let watch = || Watch::new(device);
-        let objective = || {
+        let relaxed_cost = || {
             RebarParameters::new(self.eta, temperature, self.eta_rule, device)
                 .relaxed_as(self.relaxation)
         };
@@ -350,6 +386,14 @@ impl EstimatorConfig {
             "rloo" => Box::new(Rloo { k: self.samples }),
             "disarm" => Box::new(Disarm),
             "straight-through" => Box::new(StraightThrough),
+            "st-gumbel" => Box::new(StGumbel { temperature }),
+            "gumbel-rao" => Box::new(GumbelRao {
+                k: self.samples,
+                temperature,
+            }),
+            "reinmax" => Box::new(ReinMax {
+                temperature: self.temperature.unwrap_or(1.0),
+            }),
             "concrete" => Box::new(Concrete::new(
                 self.temperature.unwrap_or(2.0 / 3.0),
                 self.prior_temperature,
@@ -359,14 +403,18 @@ impl EstimatorConfig {
             "vimco" => Box::new(Vimco),
             "rws" => Box::new(ReweightedWakeSleep),
             "rebar" | "rebar-two-branch" => {
-                relax(Relax::rebar(objective(), name == "rebar", watch()))
+                relax(Relax::rebar(relaxed_cost(), name == "rebar", watch()))
             }
             "relax" | "relax-two-branch" => relax(Relax::with(net(), name == "relax", watch())),
-            "rebar-relax" | "rebar-relax-two-branch" => {
-                relax(Relax::with(net(), name == "rebar-relax", watch()).and_objective(objective()))
-            }
+            "rebar-relax" | "rebar-relax-two-branch" => relax(
+                Relax::with(net(), name == "rebar-relax", watch()).and_objective(relaxed_cost()),
+            ),
             "lax" => Box::new(Lax::with(net(), watch()).and_baseline(baseline())),
             "pathwise" => Box::new(Pathwise),
+            "stl" => Box::new(StickingTheLanding {
+                k: samples_of(objective),
+            }),
+            "dreg" => Box::new(Dreg),
             _ => return None,
         })
     }

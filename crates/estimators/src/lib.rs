@@ -8,6 +8,7 @@
     deny(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)
 )]
 
+mod backward;
 mod comparison;
 mod config;
 mod control;
@@ -25,6 +26,7 @@ mod stacked;
 mod trace;
 mod watch;
 
+pub use backward::{Backward, Chosen};
 pub use comparison::{Comparison, ComparisonSettings, Measurement, Reference, Refusal, compare};
 pub use config::{ESTIMATORS, EstimatorConfig};
 pub use control::{ControlNet, ControlVariate, Latent, Parameters};

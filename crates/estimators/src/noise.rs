@@ -17,7 +17,7 @@ use crate::program::Key;
 pub enum Role {
     /// The choice itself.
     Choice,
-    /// The conditional sample given the choice (two-branch REBAR and RELAX).
+    /// What is drawn once the choice is known: conditional latents (two-branch REBAR and RELAX, Gumbel-Rao), other values.
     Conditional,
     /// Binarization, initial values and anything else outside a program; numbered by the caller.
     Other(u32),

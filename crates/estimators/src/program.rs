@@ -305,19 +305,19 @@ impl<'a> Run<'a> {
         );
         let width = law.width(params.dims()[1]);
         let draw = (self.draw)(index, &key);
-        let fresh = || {
+        let fresh = |role: Role, draws: usize| {
             self.noise.draw(
                 law.noise(),
                 &key,
-                Role::Choice,
+                role,
                 self.copies,
                 self.independent,
                 self.batch,
-                width,
+                draws * width,
                 &params.device(),
             )
         };
-        let drawn = draw.apply(&law, &params, self.copies, fresh);
+        let drawn = draw.apply(&law, &params, self.copies, &fresh);
         let (value, hard) = match &mask {
             None => (drawn.value, drawn.hard),
             Some(mask) => (

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, rc::Rc};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
+    backward::{Backward, Chosen},
     law::{Law, Relaxing},
-    noise::Noise,
+    noise::{Noise, Role},
     program::{Abilities, Key, Mark, Program, Run},
 };
 
@@ -28,8 +29,8 @@ pub enum Draw {
     Given(Tensor<2>),
     /// Exactly, differentiable through the law's own pathwise derivative.
     Pathwise,
-    /// Exactly in value; the gradient passes as if the mean had been used.
-    StraightThrough,
+    /// Exactly in value; the gradient passes through this instead.
+    StraightThrough(Rc<dyn Backward>),
     /// A Concrete variable; prior and posterior terms become Concrete densities.
     Concrete {
         /// Temperature of the posterior, `[1]`.
@@ -66,8 +67,9 @@ impl Draw {
         law: &dyn Law,
         params: &Tensor<2>,
         copies: usize,
-        noise: impl FnOnce() -> Tensor<2>,
+        fresh: &dyn Fn(Role, usize) -> Tensor<2>,
     ) -> Drawn {
+        let noise = || fresh(Role::Choice, 1);
         let exact = |value: Tensor<2>, noise: Option<Tensor<2>>| Drawn {
             hard: value.clone().inner(),
             value,
@@ -116,14 +118,18 @@ impl Draw {
                 let noise = noise();
                 exact(law.sample(params.clone(), noise.clone()), Some(noise))
             }
-            Self::StraightThrough => {
+            Self::StraightThrough(backward) => {
                 let noise = noise();
-                let hard = law.sample(fixed(), noise.clone());
-                let mean = law.mean(params.clone());
+                let chosen = Chosen {
+                    law,
+                    params,
+                    hard: law.sample(fixed(), noise.clone()),
+                    noise: noise.clone(),
+                    fresh,
+                };
                 Drawn {
-                    // In this order the value is exactly the hard one.
-                    value: hard.clone() + (mean.clone() - mean.inner()),
-                    hard,
+                    value: chosen.through(backward.path(&chosen)),
+                    hard: chosen.hard,
                     noise: Some(noise),
                     relaxed: None,
                     exact: false,

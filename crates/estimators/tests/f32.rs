@@ -12,8 +12,11 @@ use burn::{
 };
 use programs::{Example, Model, Theta, all};
 use unbiased_estimators::{
-    Address, ESTIMATORS, Estimate, EstimatorConfig, Noise, Objective, Role, Run, Schema, Site,
-    Source,
+    Address, ESTIMATORS, Estimate, EstimatorConfig, Key, Noise, NoiseLaw, Objective, Role, Run,
+    Schema, Site, Source,
+    law::{
+        Beta, Categorical, Dirichlet, Gamma, Gumbel, Kumaraswamy, Law, Logistic, Poisson, VonMises,
+    },
 };
 
 fn example(model: &dyn Model, rows: usize) -> Example<'_> {
@@ -190,4 +193,99 @@ fn a_million_rows_at_a_cold_temperature_are_finite() {
             &noise
         ));
     }
+}
+
+/// Every law at parameters from very small to very large, at both ends of the uniforms and in their middle.
+#[test]
+fn laws_are_finite_at_extreme_parameters_and_noise() {
+    let two: [Box<dyn Law>; 6] = [
+        Box::new(Logistic),
+        Box::new(Gumbel),
+        Box::new(Kumaraswamy),
+        Box::new(Gamma),
+        Box::new(Beta),
+        Box::new(VonMises),
+    ];
+    let all: [Box<dyn Law>; 2] = [Box::new(Dirichlet { parts: 2 }), Box::new(Poisson)];
+    let ends = [-5.0_f32, -1.0, 0.0, 3.0, 7.0];
+    for law in two.iter().chain(&all) {
+        for a in ends {
+            for b in ends {
+                let device = Device::flex().autodiff();
+                let row = [a, b].repeat(9);
+                let params = Tensor::<2>::from_data(TensorData::new(row, [9, 2]), &device);
+                let params = params.require_grad();
+                let width = law.width(2);
+                let noise = Noise::from_source(Ends);
+                let key = Key::new("x", 0);
+                let noise = noise.draw(law.noise(), &key, Role::Choice, 1, 1, 9, width, &device);
+                let what = format!("{law:?} at {a}, {b}");
+                let value = law.sample(params.clone(), noise);
+                finite(&what, value.clone());
+                finite(
+                    &what,
+                    law.score(params.clone().inner(), value.clone().inner()),
+                );
+                let log_prob = law.log_prob(params.clone(), value);
+                finite(&what, log_prob.clone());
+                let gradients = log_prob.sum().backward();
+                finite(&what, params.grad(&gradients).expect("a gradient"));
+            }
+        }
+    }
+}
+
+/// Draws of every law of noise are finite, `rows * 64` of each.
+fn noise_is_finite(rows: usize) {
+    let (noise, device) = (Noise::new(5, 2), Device::flex());
+    for law in [
+        NoiseLaw::Uniform,
+        NoiseLaw::Logistic,
+        NoiseLaw::Gumbel,
+        NoiseLaw::Normal,
+        NoiseLaw::Exponential,
+    ] {
+        for block in 0..rows.div_ceil(1 << 16) {
+            let key = Key::new("x", block);
+            let rows = rows.min(1 << 16);
+            let drawn = noise.draw(law, &key, Role::Choice, 1, 1, rows, 64, &device);
+            let numbers = drawn.into_data().try_to_vec::<f32>().expect("f32");
+            let inside =
+                |x: &f32| x.is_finite() && (law != NoiseLaw::Uniform || *x > 0.0 && *x < 1.0);
+            assert!(numbers.iter().all(inside), "{law:?}");
+        }
+    }
+}
+
+/// Of four classes two are masked, one by minus infinity and one by a logit 30 below: Gumbels of this noise lie within
+/// -2.8 and 16.7, so that 20 would do. No draw takes either.
+fn masked_classes_are_never_drawn(rows: usize) {
+    let (noise, device) = (Noise::new(6, 2), Device::flex());
+    let law = Categorical { classes: 4 };
+    let logits = [0.0, f32::NEG_INFINITY, -30.0, -1.0];
+    for block in 0..rows.div_ceil(1 << 20) {
+        let rows = rows.min(1 << 20);
+        let logits = Tensor::<2>::from_data([logits], &device).expand([rows, 4]);
+        let key = Key::new("x", block);
+        let gumbels = noise.draw(law.noise(), &key, Role::Choice, 1, 1, rows, 4, &device);
+        let counts = law.sample(logits, gumbels).sum_dim(0).into_data();
+        let counts = counts.try_to_vec::<f32>().expect("f32");
+        assert_eq!([counts[1], counts[2]], [0.0, 0.0]);
+        assert_eq!(counts[0] + counts[3], rows as f32);
+        // The control: p = 1 / (1 + e) = 0.269.
+        assert!((counts[3] / rows as f32 - 0.269).abs() < 0.003);
+    }
+}
+
+#[test]
+fn four_million_draws_are_finite_and_allowed() {
+    noise_is_finite(1 << 16);
+    masked_classes_are_never_drawn(1 << 22);
+}
+
+#[test]
+#[ignore = "half a minute"]
+fn sixty_seven_million_draws_are_finite_and_allowed() {
+    noise_is_finite(1 << 20);
+    masked_classes_are_never_drawn(1 << 26);
 }

@@ -25,6 +25,16 @@ use oracle::Oracle;
 
 const CRITICAL_Z: f64 = 6.19;
 const MOST_COORDINATES: usize = 1600;
+const BIASED: &[&str] = &[
+    "straight-through",
+    "st-gumbel",
+    "gumbel-rao",
+    "reinmax",
+    "concrete",
+    "rws",
+];
+/// Refused everywhere: no problem has a continuous choice.
+const CONTINUOUS: &[&str] = &["stl", "dreg"];
 const SETTINGS: ComparisonSettings = ComparisonSettings {
     draws: 200_000,
     tune_steps: 50,
@@ -82,7 +92,7 @@ fn check(name: &str, refused: &[&str]) {
         .collect();
     assert_eq!(
         found,
-        refused.iter().copied().collect(),
+        refused.iter().chain(CONTINUOUS).copied().collect(),
         "{name}: {:?}",
         comparison.refused
     );
@@ -108,7 +118,7 @@ fn check(name: &str, refused: &[&str]) {
             measured.tune_seconds,
             measured.seconds,
         );
-        let biased = ["straight-through", "concrete", "rws"].contains(&measured.name.as_str());
+        let biased = BIASED.contains(&measured.name.as_str());
         assert_eq!(measured.biased, biased, "{name}: {}", measured.name);
         if biased {
             continue;
@@ -195,19 +205,19 @@ problems! {
     bits2_separable: "vimco", "rws", "pathwise", "lax";
     bits3_quadratic: "vimco", "rws", "pathwise", "lax";
     bits3_cubic: "vimco", "rws", "pathwise", "lax";
-    bits3_table: "vimco", "rws", "pathwise", "lax", "straight-through", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
+    bits3_table: "vimco", "rws", "pathwise", "lax", "straight-through", "st-gumbel", "gumbel-rao", "reinmax", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
     bits2_saturated: "vimco", "rws", "pathwise", "lax";
     bits2_offset: "vimco", "rws", "pathwise", "lax";
     bits6: "vimco", "rws", "pathwise", "lax";
-    categorical3: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued";
-    categorical_pair: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued";
-    mixed: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued";
-    mixed_table: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued", "straight-through", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
+    categorical3: "vimco", "rws", "pathwise", "lax", "disarm";
+    categorical_pair: "vimco", "rws", "pathwise", "lax", "disarm";
+    mixed: "vimco", "rws", "pathwise", "lax", "disarm";
+    mixed_table: "vimco", "rws", "pathwise", "lax", "disarm", "straight-through", "st-gumbel", "gumbel-rao", "reinmax", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
     layers: "vimco", "rws", "pathwise", "lax";
-    layers_mixed: "vimco", "rws", "pathwise", "lax", "disarm", "measure-valued";
-    layers_table: "vimco", "rws", "pathwise", "lax", "straight-through", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
+    layers_mixed: "vimco", "rws", "pathwise", "lax", "disarm";
+    layers_table: "vimco", "rws", "pathwise", "lax", "straight-through", "st-gumbel", "gumbel-rao", "reinmax", "concrete", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch";
     latent_elbo: "vimco", "rws", "pathwise", "lax";
-    latent_bound: "a2c", "pathwise", "rloo", "disarm", "measure-valued", "straight-through", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch", "lax";
+    latent_bound: "a2c", "pathwise", "rloo", "disarm", "measure-valued", "straight-through", "st-gumbel", "gumbel-rao", "reinmax", "rebar", "rebar-two-branch", "rebar-relax", "rebar-relax-two-branch", "lax";
 }
 
 #[test]
@@ -229,10 +239,10 @@ fn every_problem_is_listed_and_the_false_alarm_budget_holds() {
         .iter()
         .map(|name| read(name).0.coordinates().len())
         .sum();
-    assert!(
-        coordinates * (ESTIMATORS.len() - 1) <= MOST_COORDINATES,
-        "{coordinates}"
-    );
+    // All but `exact`, those for continuous choices, and the biased ones, of which two are compared with an expectation of
+    // their own.
+    let compared = ESTIMATORS.len() - 1 - CONTINUOUS.len() - BIASED.len() + 2;
+    assert!(coordinates * compared <= MOST_COORDINATES, "{coordinates}");
 }
 
 #[test]

@@ -75,12 +75,8 @@ mod lstm;
 mod noise;
 mod ops;
 
-<<<<<<< HEAD
-pub use adam::{FusedAdam, FusedAdamConfig};
-pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
-=======
 pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
->>>>>>> mlp
+pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_cell, lstm_step};
 pub use noise::{NoiseLaw, noise, substream, uniforms};

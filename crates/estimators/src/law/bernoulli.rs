@@ -7,7 +7,9 @@
 use burn::tensor::Tensor;
 use unbiased_kernels::{bernoulli_kl, bernoulli_log_lik, sigmoid, softplus};
 
-use super::{Antithesis, Law, Relaxation, row_sum, scalar};
+use super::{
+    Antithesis, Decomposition, Law, Relaxation, log_probability, one_by_one, row_sum, scalar,
+};
 use crate::noise::NoiseLaw;
 
 /// Independent bits; parameters are logits `[rows, n]`, values are 0 or 1.
@@ -29,6 +31,10 @@ impl Law for Bernoulli {
 
     fn mean(&self, params: Tensor<2>) -> Tensor<2> {
         sigmoid(params)
+    }
+
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        Some(|mean| log_probability(mean.clone()) - log_probability(mean.neg() + 1.0))
     }
 
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
@@ -63,6 +69,10 @@ impl Law for Bernoulli {
     }
 
     fn relaxation(&self) -> Option<&dyn Relaxation> {
+        Some(self)
+    }
+
+    fn decomposition(&self) -> Option<&dyn Decomposition> {
         Some(self)
     }
 
@@ -148,6 +158,18 @@ impl Relaxation for Bernoulli {
 
     fn coordinates(&self, latent: Tensor<2>, temperature: Tensor<1>) -> Tensor<2> {
         latent / scalar(temperature)
+    }
+}
+
+impl Decomposition for Bernoulli {
+    fn others(&self, _: Tensor<2>, value: Tensor<2>, _: Option<Tensor<2>>) -> Tensor<2> {
+        one_by_one(value.clone(), value.neg() + 1.0)
+    }
+
+    fn gradient(&self, params: Tensor<2>, value: Tensor<2>, change: Tensor<2>) -> Tensor<2> {
+        // p (1 - p) (f(1) - f(0)).
+        let p = sigmoid(params);
+        p.clone() * (p.neg() + 1.0) * sign(value).neg() * change
     }
 }
 

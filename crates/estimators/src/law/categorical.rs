@@ -5,7 +5,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{Law, Relaxation, scalar};
+use super::{Decomposition, Law, Relaxation, log_probability, scalar};
 use crate::noise::NoiseLaw;
 
 /// `n` independent one-hot choices; parameters are unnormalised logits `[rows, n * classes]`, values one-hot blocks.
@@ -78,6 +78,10 @@ impl Law for Categorical {
         Self::join(self.log_probs(params).exp())
     }
 
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        Some(log_probability)
+    }
+
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
         choice_sum(self.log_probs(params) * self.split(value))
     }
@@ -116,6 +120,50 @@ impl Law for Categorical {
 
     fn relaxation(&self) -> Option<&dyn Relaxation> {
         Some(self)
+    }
+
+    fn decomposition(&self) -> Option<&dyn Decomposition> {
+        Some(self)
+    }
+}
+
+impl Categorical {
+    /// One-hot choices moved on by `by` classes, `[rows, n, classes]`.
+    fn moved(self, value: Tensor<2>, by: usize) -> Tensor<3> {
+        let value = self.split(value);
+        let stay = self.classes - by;
+        Tensor::cat(
+            vec![value.clone().narrow(2, stay, by), value.narrow(2, 0, stay)],
+            2,
+        )
+    }
+}
+
+impl Decomposition for Categorical {
+    fn others(&self, _: Tensor<2>, value: Tensor<2>, _: Option<Tensor<2>>) -> Tensor<2> {
+        // Every choice in turn, moved on by 1, 2, .. classes.
+        let [rows, width] = value.dims();
+        let n = width / self.classes;
+        let blocks = (1..self.classes).flat_map(|by| {
+            let (from, to) = (self.split(value.clone()), self.moved(value.clone(), by));
+            (0..n).map(move |i| {
+                let moved = to.clone().narrow(1, i, 1);
+                let range = [0..rows, i..i + 1, 0..self.classes];
+                Self::join(from.clone().slice_assign(range, moved))
+            })
+        });
+        Tensor::cat(blocks.collect(), 0)
+    }
+
+    fn gradient(&self, params: Tensor<2>, value: Tensor<2>, change: Tensor<2>) -> Tensor<2> {
+        // g_k = p_k (f(k) - sum_j p_j f(j)), with costs relative to that of the choice.
+        let n = value.dims()[1] / self.classes;
+        let costs = (1..self.classes).map(|by| {
+            let change = change.clone().narrow(1, (by - 1) * n, n);
+            self.moved(value.clone(), by) * change.unsqueeze_dim::<3>(2)
+        });
+        let costs = costs.reduce(|a, b| a + b).expect("two classes or more");
+        self.project(params.clone(), self.log_probs(params).exp() * costs)
     }
 }
 

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use burn::tensor::Tensor;
 
-use super::{Law, Reparameterization, row_sum};
+use super::{Decomposition, Law, Reparameterization, one_by_one, row_sum};
 use crate::noise::NoiseLaw;
 
 /// Independent normals; parameters are `[mean, ln standard deviation]` side by side, `[rows, 2 n]`, values `[rows, n]`.
@@ -75,6 +75,46 @@ impl Law for Gaussian {
 
     fn reparameterization(&self) -> Option<&dyn Reparameterization> {
         Some(self)
+    }
+
+    fn decomposition(&self) -> Option<&dyn Decomposition> {
+        Some(self)
+    }
+}
+
+/// Mohamed, Rosca, Figurnov & Mnih, "Monte Carlo Gradient Estimation in Machine Learning", 2020, table 1:
+///
+/// `d E f/d mu = (E f(mu + sigma w) - E f(mu - sigma w)) / (sigma sqrt(2 pi))`, `w ~ Weibull(2, sqrt 2)`;
+/// `d E f/d ln sigma = E f(mu + sigma m) - E f(mu + sigma z)`, `m` double-sided Maxwell, `z` normal.
+///
+/// `w = sqrt(2 e)` and `m = sign(z) sqrt(z^2 + 2 e)` for a unit exponential `e` and the `z` that was drawn: `z` is to `m` as a coordinate
+/// to the length of a vector of three normals, so both have their laws and are close.
+impl Decomposition for Gaussian {
+    fn further_noise(&self) -> Option<NoiseLaw> {
+        Some(NoiseLaw::Exponential)
+    }
+
+    fn others(&self, params: Tensor<2>, value: Tensor<2>, further: Option<Tensor<2>>) -> Tensor<2> {
+        let (mean, log_std) = split(params);
+        let std = log_std.exp();
+        let squared = further.expect("its own further noise") * 2.0;
+        let w = std.clone() * squared.clone().sqrt();
+        let z = (value.clone() - mean.clone()) / std.clone();
+        let m = std * z.clone().sign() * (z.square() + squared).sqrt();
+        let others = [mean.clone() + w.clone(), mean.clone() - w, mean + m];
+        Tensor::cat(
+            others
+                .map(|other| one_by_one(value.clone(), other))
+                .to_vec(),
+            0,
+        )
+    }
+
+    fn gradient(&self, params: Tensor<2>, value: Tensor<2>, change: Tensor<2>) -> Tensor<2> {
+        let (n, (_, log_std)) = (value.dims()[1], split(params));
+        let [above, below, maxwell] = [0, n, 2 * n].map(|start| change.clone().narrow(1, start, n));
+        let to_mean = (above - below) * log_std.neg().exp() / (2.0 * PI).sqrt();
+        Tensor::cat(vec![to_mean, maxwell], 1)
     }
 }
 

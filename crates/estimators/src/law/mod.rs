@@ -1,20 +1,54 @@
 //! Laws of a choice: how it is drawn, its density, and how it can be relaxed.
 //!
-//! A law works on rows: parameters `[rows, width]`, values `[rows, width']`. The built-in ones are [`Bernoulli`],
-//! [`Categorical`] and [`Gaussian`]; others implement [`Law`] and, where they can, [`Relaxation`].
+//! A law works on rows: parameters `[rows, width]`, values `[rows, width']`.
+//!
+//! | law | values | parameters | drawn by |
+//! |---|---|---|---|
+//! | [`Bernoulli`] | bits | logits | a threshold |
+//! | [`Categorical`] | one-hot | logits | argmax of Gumbels |
+//! | [`Poisson`] | counts | ln rate | quantile, on the host |
+//! | [`Gaussian`] | real | mean, ln standard deviation | location and scale |
+//! | [`Logistic`], [`Gumbel`] | real | location, ln scale | location and scale |
+//! | [`Kumaraswamy`] | (0, 1) | ln a, ln b | quantile |
+//! | [`Gamma`] | positive | ln concentration, ln rate | quantile, on the host |
+//! | [`Beta`] | (0, 1) | ln a, ln b | quantile, on the host |
+//! | [`Dirichlet`] | simplex | ln concentrations | gamma variables, on the host |
+//! | [`VonMises`] | angles | direction, ln concentration | quantile, on the host |
+//!
+//! The last four are differentiated implicitly, from their distribution functions. "On the host" waits for the device.
+//! Others implement [`Law`] and, where they can, [`Relaxation`], or [`Reparameterization`] by way of [`Entrywise`].
 
 mod bernoulli;
+mod beta;
 mod categorical;
+mod dirichlet;
+mod entrywise;
+mod gamma;
 mod gaussian;
+mod gumbel;
+mod kumaraswamy;
+mod logistic;
+mod poisson;
+mod special;
+mod von_mises;
 
 use std::fmt::Debug;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 pub use bernoulli::Bernoulli;
+pub use beta::Beta;
 pub use categorical::Categorical;
+pub use dirichlet::Dirichlet;
+pub use entrywise::Entrywise;
+pub use gamma::Gamma;
 pub use gaussian::Gaussian;
+pub use gumbel::Gumbel;
+pub use kumaraswamy::Kumaraswamy;
+pub use logistic::Logistic;
+pub use poisson::Poisson;
+pub use von_mises::VonMises;
 
 use crate::{control::difference_step, noise::NoiseLaw, trace::column};
 
@@ -36,6 +70,11 @@ pub trait Law: Debug {
 
     /// Expected value, `[rows, width]`.
     fn mean(&self, params: Tensor<2>) -> Tensor<2>;
+
+    /// The inverse of [`mean`](Law::mean), where every mean has parameters of its own: logits of probabilities.
+    fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+        None
+    }
 
     /// `ln p(value | params)` in nats, `[rows]`; linear in a discrete value, so that it extends to relaxed ones.
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1>;
@@ -68,6 +107,11 @@ pub trait Law: Debug {
 
     /// The continuous relaxation of a discrete law.
     fn relaxation(&self) -> Option<&dyn Relaxation> {
+        None
+    }
+
+    /// Its derivative as a difference of laws.
+    fn decomposition(&self) -> Option<&dyn Decomposition> {
         None
     }
 
@@ -218,6 +262,21 @@ impl From<Tensor<1>> for Relaxing {
     }
 }
 
+/// A law whose derivative in each parameter is a difference of two laws (measure-valued derivatives): the gradient of an
+/// expectation is a difference of costs at other values, coupled with the value that was drawn.
+pub trait Decomposition {
+    /// The law of further noise, of the shape of the choice's own, if the other values need any.
+    fn further_noise(&self) -> Option<NoiseLaw> {
+        None
+    }
+
+    /// Other values for every row, one block of rows for each evaluation of the cost, `[blocks * rows, width]`.
+    fn others(&self, params: Tensor<2>, value: Tensor<2>, further: Option<Tensor<2>>) -> Tensor<2>;
+
+    /// The gradient in the parameters, from how much more the other values cost than `value`: `change` `[rows, blocks]`.
+    fn gradient(&self, params: Tensor<2>, value: Tensor<2>, change: Tensor<2>) -> Tensor<2>;
+}
+
 /// A law with an opposite sample, coupled entry by entry.
 pub trait Antithesis {
     /// The noise of the opposite sample.
@@ -225,6 +284,22 @@ pub trait Antithesis {
 
     /// The factor of `f(value) - f(opposite)` in an unbiased gradient to the parameters.
     fn factor(&self, params: Tensor<2>, value: Tensor<2>, opposite: Tensor<2>) -> Tensor<2>;
+}
+
+/// `value` `[rows, n]` with one entry replaced in every block, `[n * rows, n]`.
+fn one_by_one(value: Tensor<2>, replacement: Tensor<2>) -> Tensor<2> {
+    let [rows, n] = value.dims();
+    let mut unit = vec![0.0; n * n];
+    (0..n).for_each(|j| unit[j * (n + 1)] = 1.0);
+    let like = (&value.device(), value.dtype());
+    let unit = Tensor::<3>::from_data(TensorData::new(unit, [n, 1, n]), like);
+    let change = (replacement - value.clone()).unsqueeze_dim::<3>(0) * unit;
+    (value.unsqueeze_dim::<3>(0) + change).reshape([n * rows, n])
+}
+
+/// `ln p` of probabilities, at least -69, so that it stays finite where a probability underflows.
+fn log_probability(p: Tensor<2>) -> Tensor<2> {
+    p.clamp_min(1e-30).log()
 }
 
 /// Sum over the columns, `[rows, width] -> [rows]`.

@@ -1,30 +1,37 @@
-//! Measure-valued derivatives of bits: the difference of the costs of both values, bit by bit.
+//! Measure-valued derivatives: the derivative of a law as a difference of two laws, so the gradient as a difference of costs.
 //!
 //! Sources: Pflug, "Optimization of Stochastic Models", 1996; Titsias & Lázaro-Gredilla, "Local Expectation Gradients for Black Box
 //! Variational Inference", 2015; Mohamed, Rosca, Figurnov & Mnih, "Monte Carlo Gradient Estimation in Machine Learning", 2020,
 //! section 6.
 //!
-//! `g_j = p_j (1 - p_j) (f(b with b_j = 1) - f(b with b_j = 0))`
+//! `d E f/d a_j = c_j (E_+ f - E_- f)`, parameter by parameter:
 //!
-//! | unbiased | f differentiable | calls of f                  | extra parameters |
-//! |----------|------------------|-----------------------------|------------------|
-//! | yes      | not needed       | 1 + bits of all choices     | none             |
+//! | law         | gradient                                                             | further evaluations |
+//! |-------------|----------------------------------------------------------------------|---------------------|
+//! | bits        | `p (1 - p) (f(1) - f(0))`                                            | 1 per bit           |
+//! | categorical | `p_k (f(k) - sum_j p_j f(j))`                                        | classes - 1         |
+//! | Gaussian    | `(f(mu + sigma w) - f(mu - sigma w)) / (sigma sqrt(2 pi))` in `mu`, `f(mu + sigma m) - f(mu + sigma z)` in `ln sigma` | 3 per variable |
+//! | Poisson     | `r (f(x + 1) - f(x))` in `ln r`                                      | 1 per count         |
 //!
-//! The run that was made is one of the two, so each bit costs one more: the same choices before it, itself opposite, and
-//! everything after it drawn anew from the same noise (common random numbers). Shapes: bits `[rows, n]`; one run of `n` times the
-//! rows. The lowest variance per bit, at a price that grows with their number.
+//! | unbiased | f differentiable | calls of f                   | extra parameters |
+//! |----------|------------------|------------------------------|------------------|
+//! | yes      | not needed       | 1 + those of every choice    | none             |
+//!
+//! The run that was made is one of the evaluations; every other one makes the same choices before this one, another value here, and
+//! everything after it anew from the same noise (common random numbers). Shapes: values `[rows, n]`; one run of as many times the rows.
+//! The lowest variance per parameter, at a price that grows with their number. Laws from outside join with
+//! [`Decomposition`](crate::law::Decomposition).
 
 use std::cmp::Ordering;
-
-use burn::tensor::{Tensor, TensorData};
 
 use super::{At, Gradient, Rule, expected_only, needs_replay};
 use crate::{
     estimator::Objective,
+    noise::Role,
     trace::{Draw, Schema, SiteSchema, column, execute},
 };
 
-/// Differences of both values of each bit.
+/// Differences of costs at other values.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MeasureValued;
 
@@ -37,9 +44,9 @@ impl Rule for MeasureValued {
     ) -> Result<(), String> {
         needs_replay(schema)?;
         expected_only(objective)?;
-        if site.law.antithesis().is_none() {
+        if site.law.decomposition().is_none() {
             return Err(format!(
-                "a {} choice is not one of bits; use `rloo`",
+                "the derivative of a {} law is not known as a difference of laws; use `rloo`",
                 site.law.name()
             ));
         }
@@ -47,23 +54,30 @@ impl Rule for MeasureValued {
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
-        let (bits, rows) = (at.hard(), at.rows());
-        let n = bits.dims()[1];
-        // Block j has bit j turned over: b + (1 - 2 b) e_j.
-        let mut unit = vec![0.0; n * n];
-        (0..n).for_each(|j| unit[j * (n + 1)] = 1.0);
-        let like = (&bits.device(), bits.dtype());
-        let unit = Tensor::<3>::from_data(TensorData::new(unit, [n, 1, n]), like);
-        let sign = bits.clone() * 2.0 - 1.0;
-        let turned = bits.unsqueeze_dim::<3>(0) - sign.clone().unsqueeze_dim::<3>(0) * unit;
-        let turned = turned.reshape([n * rows, n]);
+        let (law, params, value) = (at.site().law.clone(), at.params(), at.hard());
+        let decomposition = law.decomposition().expect("checked: the law has one");
+        let (rows, samples) = (at.rows(), at.samples());
+        let further = decomposition.further_noise().map(|noise| {
+            at.noise.draw(
+                noise,
+                &at.site().key,
+                Role::Conditional,
+                samples,
+                samples,
+                at.trace.batch,
+                value.dims()[1],
+                &params.device(),
+            )
+        });
+        let others = decomposition.others(params.clone(), value.clone(), further);
+        let n = others.dims()[0] / rows;
 
         let draw = |index: usize, _: &crate::program::Key| match index.cmp(&at.index) {
             Ordering::Less => {
                 let site = &at.trace.sites[index];
                 Draw::Given(at.block(site.hard.clone(), 0).repeat_dim(0, n))
             }
-            Ordering::Equal => Draw::Given(turned.clone()),
+            Ordering::Equal => Draw::Given(others.clone()),
             Ordering::Greater => Draw::Hard,
         };
         let copies = n * at.samples();
@@ -80,12 +94,11 @@ impl Rule for MeasureValued {
             .unwrap_or_else(|| trace.zeros())
             .inner();
         let other = other.reshape([n, rows]).transpose();
-        let p = at.site().law.mean(at.params());
-        let slope = p.clone() * (p.neg() + 1.0) * sign;
+        let change = other - column(at.cost_to_go());
         Some(Gradient {
-            logits: at.mask(slope * (column(at.cost_to_go()) - other)),
+            logits: at.mask(decomposition.gradient(params, value, change)),
             tuning: None,
-            evaluations: copies as f64,
+            evaluations: (n * samples) as f64,
         })
     }
 }

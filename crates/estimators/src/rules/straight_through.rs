@@ -11,8 +11,13 @@
 //!
 //! The bias can move the fixed point: for `f = (b - t)^2` with one bit it finds `p = t` instead of 0 or 1.
 
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
 use super::{At, Gradient, Rule, expected_only, needs_relaxation};
 use crate::{
+    backward::{Backward, Chosen},
     estimator::Objective,
     trace::{Draw, Schema, SiteSchema},
 };
@@ -21,6 +26,22 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StraightThrough;
 
+impl Backward for StraightThrough {
+    fn path(&self, choice: &Chosen<'_>) -> Tensor<2> {
+        choice.law.mean(choice.params.clone())
+    }
+}
+
+/// What every straight-through estimator needs.
+pub(super) fn is_defined(
+    site: &SiteSchema,
+    schema: &Schema,
+    objective: &Objective,
+) -> Result<(), String> {
+    expected_only(objective)?;
+    needs_relaxation(site, schema)
+}
+
 impl Rule for StraightThrough {
     fn check(
         &self,
@@ -28,12 +49,11 @@ impl Rule for StraightThrough {
         schema: &Schema,
         objective: &Objective,
     ) -> Result<(), String> {
-        expected_only(objective)?;
-        needs_relaxation(site, schema)
+        is_defined(site, schema, objective)
     }
 
     fn draw(&self) -> Draw {
-        Draw::StraightThrough
+        Draw::StraightThrough(Rc::new(*self))
     }
 
     fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {

@@ -18,7 +18,7 @@ use crate::{
     programs::{
         Air, Alignment, BeliefNet, Decision, Model, Returns, SequenceGan, Vae, Window, all,
     },
-    small::{Chain, Gated, OneBit, TwoBits},
+    small::{Chain, Gated, OneBit, OneOfThree, TwoBits},
 };
 
 pub const BOUND: f64 = 1e-9;
@@ -30,14 +30,18 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     match estimator {
         "reinforce" | "moving-average" | "nvil" | "a2c" | "relax" | "relax-two-branch" => true,
         "exact" | "rloo" => !black_box,
-        "disarm" | "measure-valued" => bits_only,
+        "disarm" => bits_only,
+        "measure-valued" => !black_box && program != "permutation",
         "straight-through"
+        | "st-gumbel"
+        | "gumbel-rao"
         | "concrete"
         | "rebar"
         | "rebar-two-branch"
         | "rebar-relax"
         | "rebar-relax-two-branch" => !black_box && program != "sequence gan",
-        "vimco" | "rws" | "pathwise" | "lax" => false,
+        "reinmax" => is_defined("straight-through", program) && program != "permutation",
+        "vimco" | "rws" | "pathwise" | "lax" | "stl" | "dreg" => false,
         other => panic!("add {other} to this table"),
     }
 }
@@ -211,7 +215,7 @@ fn disarm_has_the_exact_gradient_as_expectation_on_programs_of_bits() {
 /// Of one choice; what follows the other value of a choice has cells of its own, and Monte Carlo takes those programs.
 #[test]
 fn measure_valued_derivatives_have_the_exact_gradient_as_expectation() {
-    for model in [&OneBit as &dyn Model, &TwoBits] {
+    for model in [&OneBit as &dyn Model, &TwoBits, &OneOfThree] {
         let config = EstimatorConfig::named("measure-valued");
         is_unbiased(&config, model, &Plan::outcomes(1), &exact_gradient(model));
     }

@@ -17,7 +17,7 @@ use crate::{
 
 type Slot = (Key, Role, usize);
 /// Uniforms of one choice, and their weight.
-type Node = (Vec<f64>, f64);
+pub type Node = (Vec<f64>, f64);
 
 /// Rows of uniforms with weights that sum to one.
 #[derive(Clone)]
@@ -51,8 +51,8 @@ pub struct Plan<'a> {
     /// Names of the sites that are drawn in opposite pairs.
     pub mirrored: &'a [&'a str],
     pub cover: Cover,
-    /// Whether there is noise of conditional samples, too.
-    pub conditional: bool,
+    /// Conditional samples that there is noise for, too.
+    pub conditional: usize,
 }
 
 impl Plan<'_> {
@@ -62,14 +62,14 @@ impl Plan<'_> {
             samples,
             mirrored: &[],
             cover: Cover::Outcome,
-            conditional: false,
+            conditional: 0,
         }
     }
 
     pub fn quadrature(step: f64, conditional: bool) -> Self {
         Self {
             cover: Cover::Quadrature(step),
-            conditional,
+            conditional: usize::from(conditional),
             ..Self::outcomes(1)
         }
     }
@@ -130,8 +130,9 @@ impl Plan<'_> {
             };
             let children: Vec<Vec<Node>> = (0..rows).map(nodes).collect();
             grid.grow(&children, &record.key, Role::Choice, self.samples);
-            if self.conditional {
-                let v = product((0..seen.width).map(|_| interval(0.0, 1.0, self.cover)));
+            if self.conditional > 0 {
+                let n = seen.width * self.conditional;
+                let v = product((0..n).map(|_| interval(0.0, 1.0, self.cover)));
                 grid.grow(
                     &vec![v; grid.weights.len()],
                     &record.key,
@@ -148,14 +149,24 @@ impl Plan<'_> {
 
 /// The continuous choices of `model` alone, for enumeration of the rest.
 pub fn continuous_grid(schema: &Schema) -> Grid {
+    normal_grid(schema, 1, &normal_nodes())
+}
+
+/// The continuous choices of `copies` copies, each covered by these nodes.
+pub fn normal_grid(schema: &Schema, copies: usize, axis: &[Node]) -> Grid {
     let mut grid = Grid {
         weights: vec![1.0],
         columns: HashMap::new(),
     };
     for site in schema.sites.iter().filter(|site| site.law.is_pathwise()) {
         let width = site.law.width(site.params);
-        let nodes = product((0..width).map(|_| normal_nodes()));
-        grid.grow(&vec![nodes; grid.weights.len()], &site.key, Role::Choice, 1);
+        let nodes = product((0..width * copies).map(|_| axis.to_vec()));
+        grid.grow(
+            &vec![nodes; grid.weights.len()],
+            &site.key,
+            Role::Choice,
+            copies,
+        );
     }
     grid
 }
@@ -264,7 +275,11 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
         })),
         "gaussian" => match cover {
             Cover::Outcome => product((0..width).map(|_| normal_nodes())),
-            Cover::Quadrature(_) => product((0..width).map(|_| interval(0.0, 1.0, cover))),
+            // Two halves: some estimators have a jump in the middle.
+            Cover::Quadrature(_) => product((0..width).map(|_| {
+                let low = interval(0.0, 0.5, cover);
+                [low, interval(0.5, 1.0, cover)].concat()
+            })),
         },
         "categorical" | "plackett-luce" => {
             assert!(
@@ -276,8 +291,25 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
                 Cover::Quadrature(step) => gumbel_nodes(first.params, step),
             }
         }
+        "poisson" => product((0..width).map(|i| counts(first.params[i].exp()))),
         other => panic!("no nodes for a {other} choice"),
     }
+}
+
+/// The middle of the cell of every count, as far as they are above 1e-16.
+fn counts(rate: f64) -> Vec<Node> {
+    let (mut low, mut n) = (0.0, 0.0);
+    let mut nodes = Vec::new();
+    while n < rate || 1.0 - low > 1e-14 {
+        let p = (n * rate.ln() - rate - libm::lgamma(n + 1.0)).exp();
+        nodes.push((vec![low + p / 2.0], p));
+        low += p;
+        n += 1.0;
+        if n > rate && p < 1e-16 {
+            break;
+        }
+    }
+    nodes
 }
 
 /// Uniforms of Gumbels far enough apart to make each outcome certain, with its probability.
@@ -376,6 +408,18 @@ fn normal_nodes() -> Vec<Node> {
             (vec![0.5 * libm::erfc(-x / 2_f64.sqrt())], weight)
         })
         .to_vec()
+}
+
+/// The trapezoidal rule for the standard normal on `[-7, 7]`, as uniforms: what is left out is 3e-12 of it.
+pub fn trapezoid(step: f64) -> Vec<Node> {
+    let n = (7.0 / step).round() as i32;
+    (-n..=n)
+        .map(|i| {
+            let x = f64::from(i) * step;
+            let weight = step * (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+            (vec![0.5 * libm::erfc(-x / 2_f64.sqrt())], weight)
+        })
+        .collect()
 }
 
 /// All combinations, uniforms side by side.

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod a2c;
+mod bounds;
 mod control_variates;
 mod enumeration;
 mod estimate;
@@ -20,4 +21,5 @@ mod refusals;
 mod relaxed;
 mod small;
 mod stacked;
+mod straight_through;
 mod tuning;

@@ -37,8 +37,8 @@ fn the_critical_value_is_that_of_the_stated_rate() {
 
 /// Means of independent estimates, and their standard errors.
 pub struct Moments {
-    mean: Vec<f64>,
-    error: Vec<f64>,
+    pub mean: Vec<f64>,
+    pub error: Vec<f64>,
 }
 
 impl Moments {
@@ -166,8 +166,11 @@ fn the_relaxed_objective_and_a_network_are_unbiased_together() {
 }
 
 #[test]
-fn measure_valued_derivatives_are_unbiased_on_programs_of_bits() {
-    let models: [&dyn Model; 6] = [
+fn measure_valued_derivatives_are_unbiased_on_programs_of_bits_and_choices() {
+    let vae = Vae::default();
+    let models: [&dyn Model; 8] = [
+        &vae,
+        &Machine,
         &Chain,
         &Gated,
         &BeliefNet,

@@ -10,7 +10,7 @@ use crate::{
         Air, BeliefNet, Decision, Machine, Model, Permutation, Returns, SequenceGan, Vae, Window,
         all,
     },
-    small::{Affine, Chain},
+    small::{Affine, Chain, Gated, OneNormal},
 };
 
 fn refusal(config: &EstimatorConfig, model: &dyn Model, objective: Objective) -> EstimatorError {
@@ -32,7 +32,7 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
     let vae = Vae::default();
     let one = Objective::LogMeanWeight { k: 1 };
     let discounted = Objective::Expected { discount: 0.9 };
-    let cases: [(&str, &dyn Model, Objective, &str); 30] = [
+    let cases: [(&str, &dyn Model, Objective, &str); 41] = [
         ("exact", &decision, EXPECTED, "black box"),
         ("exact", &table, discounted, "discount"),
         ("exact", &rollouts, EXPECTED, "returns"),
@@ -44,8 +44,20 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("disarm", &vae, EXPECTED, "opposite"),
         ("disarm", &BeliefNet, BOUND, "bound"),
         ("disarm", &Permutation, EXPECTED, "opposite"),
+        ("measure-valued", &decision, EXPECTED, "black box"),
+        (
+            "measure-valued",
+            &Permutation,
+            EXPECTED,
+            "difference of laws",
+        ),
         ("straight-through", &gan, EXPECTED, "not differentiable"),
         ("straight-through", &vae, BOUND, "bound"),
+        ("st-gumbel", &gan, EXPECTED, "not differentiable"),
+        ("gumbel-rao", &decision, EXPECTED, "not differentiable"),
+        ("gumbel-rao", &vae, BOUND, "bound"),
+        ("reinmax", &gan, EXPECTED, "not differentiable"),
+        ("reinmax", &Permutation, EXPECTED, "no logits"),
         ("concrete", &gan, EXPECTED, "not differentiable"),
         ("concrete", &decision, EXPECTED, "not differentiable"),
         ("vimco", &vae, EXPECTED, "expected cost"),
@@ -59,6 +71,10 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("rebar-two-branch", &vae, BOUND, "bound"),
         ("rebar-two-branch", &gan, EXPECTED, "not differentiable"),
         ("pathwise", &vae, EXPECTED, "no smooth function"),
+        ("stl", &vae, BOUND, "no smooth function"),
+        ("dreg", &Gated, BOUND, "no smooth function"),
+        ("stl", &OneNormal, EXPECTED, "sampled log-weights"),
+        ("dreg", &OneNormal, EXPECTED, "sampled log-weights"),
         ("pathwise", &Permutation, EXPECTED, "no smooth function"),
         (
             "straight-through",
@@ -100,6 +116,11 @@ fn a_site_can_be_refused_by_itself() {
         (with("rloo", "present", "exact"), "site `present`"),
         (with("exact", "present", "rloo"), "`sites`"),
     ];
+    let later = refusal(&with("vimco", "what", "dreg"), &Air, BOUND).to_string();
+    assert!(
+        later.contains("site `present` is a bernoulli choice"),
+        "{later}"
+    );
     for (config, part) in cases {
         let error = refusal(&config, &Air, EXPECTED);
         assert!(matches!(error, EstimatorError::Undefined { .. }), "{error}");
@@ -280,7 +301,14 @@ fn only_the_biased_ones_say_that_they_are() {
             let Ok(estimator) = config.build(&schema(&*model), EXPECTED, &device()) else {
                 continue;
             };
-            let biased = ["straight-through", "concrete"].contains(name);
+            let biased = [
+                "straight-through",
+                "st-gumbel",
+                "gumbel-rao",
+                "reinmax",
+                "concrete",
+            ]
+            .contains(name);
             assert_eq!(estimator.is_biased(), biased, "{name}");
         }
     }

@@ -1,6 +1,7 @@
 //! Laws: densities, scores, conditional latents and their Jacobians, Concrete densities, divergences. Plackett-Luce, which
 //! the library does not know, goes through the same checks.
 
+mod continuous;
 mod latents;
 mod probabilities;
 mod relaxed_values;

@@ -138,3 +138,17 @@ fn gaussian_density_divergence_and_entropy_are_integrals() {
         1e-12,
     ));
 }
+
+#[test]
+fn links_invert_means() {
+    for (law, params) in discrete().into_iter().take(3) {
+        let mean = law.mean(tensor(&params, 1));
+        let link = law.link().expect("logits");
+        let back = numbers(law.mean(link(mean.clone())));
+        check(compare("link", &back, &numbers(mean), 1e-12));
+        // The ends are finite.
+        let sure = law.support(params.len(), 100).expect("finite");
+        let logits = link(tensor(&sure[0], 1));
+        assert!(numbers(logits).iter().all(|a| a.is_finite()));
+    }
+}
