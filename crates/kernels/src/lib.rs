@@ -70,7 +70,7 @@ mod ops;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
-pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_step};
+pub use lstm::{Lstm, LstmConfig, LstmLayerNorm, LstmNorms, LstmWeights, lstm, lstm_step};
 pub use ops::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,
     log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,

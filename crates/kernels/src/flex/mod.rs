@@ -6,6 +6,7 @@
 )]
 
 mod adam;
+mod fold;
 mod gru;
 mod gru_op;
 mod isa;
@@ -13,18 +14,20 @@ mod logistic;
 mod lstm;
 mod lstm_op;
 mod map;
+mod norm;
 mod panels;
 mod row_sum;
 mod scalar;
+mod sequence;
 mod softmax;
 mod softmax_op;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use adam::Step;
-pub(crate) use gru_op::gru;
+pub(crate) use gru_op::{GruInputs, gru};
 pub(crate) use logistic::discretised_logistic;
-pub(crate) use lstm_op::lstm;
+pub(crate) use lstm_op::{LstmInputs, lstm};
 pub(crate) use map::Map;
 pub(crate) use row_sum::RowSum;
 pub(crate) use softmax::RowMap;
