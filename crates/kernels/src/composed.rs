@@ -2,7 +2,8 @@
 //!
 //! They work on every backend and for every float type, and are differentiated by the framework.
 
-use crate::{GruWeights, LstmWeights};
+use crate::lstm::NORM_EPSILON;
+use crate::{GruWeights, LstmNorms, LstmWeights};
 use burn::nn::LstmState;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Bool, Tensor, activation, module};
@@ -120,8 +121,11 @@ pub fn lstm(
     let product = x
         .reshape([batch * time, d_input])
         .matmul(weights.input.clone());
-    let from_input =
-        (product + weights.bias.clone().unsqueeze()).reshape([batch, time, 4 * hidden]);
+    let norms = weights.norms.as_ref();
+    let input_gain = norms.map(|norms| &norms.input_gain);
+    let recurrent_gain = norms.map(|norms| &norms.recurrent_gain);
+    let from_input = scaled(product, input_gain) + weights.bias.clone().unsqueeze();
+    let from_input = from_input.reshape([batch, time, 4 * hidden]);
     let LstmState {
         cell: mut c,
         hidden: mut h,
@@ -129,11 +133,12 @@ pub fn lstm(
     let mut output = Vec::with_capacity(time);
     for t in 0..time {
         let from_input = from_input.clone().narrow(1, t, 1).squeeze_dim::<2>(1);
-        let gates = from_input + h.clone().matmul(weights.recurrent.clone());
+        let from_state = h.clone().matmul(weights.recurrent.clone());
+        let gates = from_input + scaled(from_state, recurrent_gain);
         let LstmState {
             cell: next_c,
             hidden: next_h,
-        } = lstm_cell(gates, c.clone());
+        } = gated(gates, c.clone(), norms);
         (c, h) = match &mask {
             None => (next_c, next_h),
             Some(mask) => {
@@ -152,10 +157,30 @@ pub fn lstm(
 /// See [`crate::lstm_cell`].
 #[must_use]
 pub fn lstm_cell(gates: Tensor<2>, cell: Tensor<2>) -> LstmState<2> {
+    gated(gates, cell, None)
+}
+
+fn gated(gates: Tensor<2>, cell: Tensor<2>, norms: Option<&LstmNorms>) -> LstmState<2> {
     let hidden = cell.dims()[1];
     let [i, f, g, o] = [0, 1, 2, 3].map(|gate| gates.clone().narrow(1, gate * hidden, hidden));
     let cell = sigmoid(f) * cell + sigmoid(i) * tanh(g);
-    LstmState::new(cell.clone(), sigmoid(o) * tanh(cell))
+    let normed = match norms {
+        None => cell.clone(),
+        Some(norms) => {
+            scaled(cell.clone(), Some(&norms.cell_gain)) + norms.cell_bias.clone().unsqueeze()
+        }
+    };
+    LstmState::new(cell, sigmoid(o) * tanh(normed))
+}
+
+/// The layer norm of each row times the gain, or the rows as they are where there is none.
+fn scaled(x: Tensor<2>, gain: Option<&Tensor<1>>) -> Tensor<2> {
+    let Some(gain) = gain else {
+        return x;
+    };
+    let centred = x.clone() - x.mean_dim(1);
+    let variance = centred.clone().square().mean_dim(1);
+    centred / (variance + NORM_EPSILON).sqrt() * gain.clone().unsqueeze()
 }
 
 /// See [`crate::gru()`].

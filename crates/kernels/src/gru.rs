@@ -102,14 +102,16 @@ pub fn gru(
             reset_after,
         } = weights.clone();
         let mask = mask.map(|mask| mask.into_data().iter::<bool>().collect::<Vec<_>>().into());
-        return flex::gru(
-            x,
-            [input, recurrent],
-            [bias, recurrent_bias],
-            state,
+        return flex::gru(flex::GruInputs {
+            x: x.into_dispatch(),
+            input: input.into_dispatch(),
+            recurrent: recurrent.into_dispatch(),
+            bias: bias.into_dispatch(),
+            recurrent_bias: recurrent_bias.into_dispatch(),
+            h0: state.into_dispatch(),
             mask,
             reset_after,
-        );
+        });
     }
     composed::gru(x, weights, state, mask)
 }

@@ -78,7 +78,9 @@ mod ops;
 pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
-pub use lstm::{Lstm, LstmConfig, LstmWeights, lstm, lstm_cell, lstm_step};
+pub use lstm::{
+    Lstm, LstmConfig, LstmLayerNorm, LstmNorms, LstmWeights, lstm, lstm_cell, lstm_step,
+};
 pub use noise::{NoiseLaw, noise, substream, uniforms};
 pub use ops::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, discretised_logistic, exp, log,

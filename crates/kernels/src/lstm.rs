@@ -16,7 +16,25 @@ pub struct LstmWeights {
     pub recurrent: Tensor<2>,
     /// `[4 h]`.
     pub bias: Tensor<1>,
+    /// Layer norms, if any.
+    pub norms: Option<LstmNorms>,
 }
+
+/// The parameters of the layer norms of an LSTM: see [`lstm()`]. The products need no biases of their own beside that of the gates.
+#[derive(Clone, Debug)]
+pub struct LstmNorms {
+    /// Gain of the product with the input, `[4 h]`.
+    pub input_gain: Tensor<1>,
+    /// Gain of the product with the hidden state, `[4 h]`.
+    pub recurrent_gain: Tensor<1>,
+    /// Gain of the cell state, `[h]`.
+    pub cell_gain: Tensor<1>,
+    /// Bias of the cell state, `[h]`.
+    pub cell_bias: Tensor<1>,
+}
+
+/// What is added to the variance in a layer norm.
+pub(crate) const NORM_EPSILON: f64 = 1e-5;
 
 impl LstmWeights {
     fn check(&self, d_input: usize) -> usize {
@@ -32,7 +50,40 @@ impl LstmWeights {
             "lstm: input weights must be [d_in, 4 h]"
         );
         assert_eq!(self.bias.dims(), [gates], "lstm: bias must be [4 h]");
+        if let Some(norms) = &self.norms {
+            for gain in [&norms.input_gain, &norms.recurrent_gain] {
+                assert_eq!(
+                    gain.dims(),
+                    [gates],
+                    "lstm: gains of products must be [4 h]"
+                );
+            }
+            for cell in [&norms.cell_gain, &norms.cell_bias] {
+                assert_eq!(
+                    cell.dims(),
+                    [hidden],
+                    "lstm: gain and bias of the cell must be [h]"
+                );
+            }
+        }
         hidden
+    }
+}
+
+#[cfg(feature = "flex")]
+impl LstmNorms {
+    fn all(&self) -> [Tensor<1>; 4] {
+        [
+            &self.input_gain,
+            &self.recurrent_gain,
+            &self.cell_gain,
+            &self.cell_bias,
+        ]
+        .map(Clone::clone)
+    }
+
+    fn has_kernel(&self) -> bool {
+        self.all().iter().all(flex::takes)
     }
 }
 
@@ -40,7 +91,11 @@ impl LstmWeights {
 ///
 /// i, f, o = σ(xW + hU + b), g = tanh(xW + hU + b), c ← f·c + i·g, h ← o·tanh c,
 ///
-/// all with their own columns of W, U and b. Where `mask` is false, both states stay as they are, so that the state after a padded
+/// all with their own columns of W, U and b. With layer norms (Ba, Kiros and Hinton, 2016, equations 20 to 22),
+///
+/// i, f, o = σ(γ₁·LN(xW) + γ₂·LN(hU) + b), g the same in tanh, h ← o·tanh(γ₃·LN(c) + β), LN(a) = (a − mean a)/√(var a + 1e-5),
+///
+/// where mean and variance of a product are those of all its 4 h columns. Where `mask` is false, both states stay as they are, so that the state after a padded
 /// sequence is that after its last real step. Gradients go to everything that is tracked, the states included.
 /// Padding must hold numbers: NaN there would reach the gradient of W as 0·NaN.
 ///
@@ -93,20 +148,29 @@ pub fn lstm(
         .into_iter()
         .all(flex::takes)
         && flex::takes(&weights.bias)
+        && weights.norms.as_ref().is_none_or(LstmNorms::has_kernel)
     {
         let mask = mask.map(|mask| mask.into_data().iter::<bool>().collect::<Vec<_>>().into());
         let LstmWeights {
             input,
             recurrent,
             bias,
+            norms,
         } = weights.clone();
-        let (output, cell) = flex::lstm(
-            x,
-            [input, recurrent],
-            bias,
-            [state.hidden, state.cell],
+        let norms = match norms {
+            None => Tensor::from_floats([0.0; 0], &bias.device()),
+            Some(norms) => Tensor::cat(norms.all().to_vec(), 0),
+        };
+        let (output, cell) = flex::lstm(flex::LstmInputs {
+            x: x.into_dispatch(),
+            input: input.into_dispatch(),
+            recurrent: recurrent.into_dispatch(),
+            bias: bias.into_dispatch(),
+            norms: norms.into_dispatch(),
+            h0: state.hidden.into_dispatch(),
+            c0: state.cell.into_dispatch(),
             mask,
-        );
+        });
         let hidden = output.clone().narrow(1, time - 1, 1).squeeze_dim(1);
         return (output, LstmState::new(cell, hidden));
     }
@@ -165,6 +229,8 @@ pub struct LstmConfig {
     pub batch_first: bool,
     /// Whether the last step is taken first.
     pub reverse: bool,
+    /// Whether both products and the cell state have a layer norm.
+    pub layer_norm: bool,
     /// If given, the initial bias of the forget gates; 1 keeps them open (Jozefowicz, Zaremba and Sutskever, 2015).
     pub forget_bias: Option<f64>,
 }
@@ -180,6 +246,7 @@ impl LstmConfig {
             initializer: Initializer::XavierNormal { gain: 1.0 },
             batch_first: true,
             reverse: false,
+            layer_norm: false,
             forget_bias: None,
         }
     }
@@ -208,6 +275,9 @@ impl LstmConfig {
             d_hidden: self.d_hidden,
             batch_first: self.batch_first,
             reverse: self.reverse,
+            layer_norm: self
+                .layer_norm
+                .then(|| LstmLayerNorm::new(self.d_hidden, device)),
         };
         if let Some(value) = self.forget_bias {
             assert!(self.bias, "LstmConfig: forget_bias needs bias");
@@ -222,7 +292,7 @@ impl LstmConfig {
 }
 
 /// [`burn::nn::Lstm`] with [`lstm()`] inside: the same parameters under the same names, so that the records of each load into the other
-/// (without the options `clip`, `input_forget` and other activations, which have no kernel).
+/// (without the options `clip`, `input_forget` and other activations, which have no kernel, and without layer norms, which burn's has not).
 #[derive(Module, Debug)]
 pub struct Lstm {
     /// Input gate.
@@ -239,6 +309,34 @@ pub struct Lstm {
     pub batch_first: bool,
     /// Whether the last step is taken first.
     pub reverse: bool,
+    /// Gains and biases of the layer norms, if any.
+    pub layer_norm: Option<LstmLayerNorm>,
+}
+
+/// [`LstmNorms`] as parameters; the gains begin at 1, the bias at 0.
+#[derive(Module, Debug)]
+pub struct LstmLayerNorm {
+    /// Gain of the product with the input, `[4 h]`.
+    pub input_gain: Param<Tensor<1>>,
+    /// Gain of the product with the hidden state, `[4 h]`.
+    pub recurrent_gain: Param<Tensor<1>>,
+    /// Gain of the cell state, `[h]`.
+    pub cell_gain: Param<Tensor<1>>,
+    /// Bias of the cell state, `[h]`.
+    pub cell_bias: Param<Tensor<1>>,
+}
+
+impl LstmLayerNorm {
+    fn new(hidden: usize, device: &Device) -> Self {
+        let full =
+            |width: usize, value: f64| Param::from_tensor(Tensor::full([width], value, device));
+        Self {
+            input_gain: full(4 * hidden, 1.0),
+            recurrent_gain: full(4 * hidden, 1.0),
+            cell_gain: full(hidden, 1.0),
+            cell_bias: full(hidden, 0.0),
+        }
+    }
 }
 
 impl Lstm {
@@ -269,6 +367,12 @@ impl Lstm {
             input: Tensor::cat(input.to_vec(), 1),
             recurrent: Tensor::cat(recurrent.to_vec(), 1),
             bias: Tensor::cat(bias.to_vec(), 0),
+            norms: self.layer_norm.as_ref().map(|norm| LstmNorms {
+                input_gain: norm.input_gain.val(),
+                recurrent_gain: norm.recurrent_gain.val(),
+                cell_gain: norm.cell_gain.val(),
+                cell_bias: norm.cell_bias.val(),
+            }),
         }
     }
 

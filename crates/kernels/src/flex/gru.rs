@@ -1,9 +1,9 @@
 //! A GRU over whole sequences as one operation: loops over slices. The graph side is in `gru_op`, the plan is that of `lstm`.
 
 use super::isa::{Isa, Task};
-use super::lstm::{Sizes, Steps, parts, run_all};
 use super::panels::Factor;
 use super::scalar::{self, fma};
+use super::sequence::{Sizes, Steps, parts, run_all};
 use core::ops::Range;
 
 /// The recurrent matrix, whose candidate columns are used apart from those of the gates.
@@ -65,15 +65,13 @@ pub(super) fn forward(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f3
     let rows = inputs.sizes.rows_per_task(3);
     let parts = parts(output, rows * steps * hidden);
     run_all(parts.take(batch.div_ceil(rows)), |task, output| {
-        let range = task * rows..batch.min((task + 1) * rows);
+        let (range, sizes) = inputs.sizes.task(task, rows);
+        let part = |width: usize| range.start * width..range.end * width;
         let inputs = Inputs {
-            sizes: Sizes {
-                batch: range.len(),
-                ..inputs.sizes
-            },
-            x: &inputs.x[range.start * steps * input..range.end * steps * input],
-            h0: &inputs.h0[range.start * hidden..range.end * hidden],
-            mask: inputs.mask.rows(range, steps),
+            sizes,
+            x: &inputs.x[part(steps * input)],
+            h0: &inputs.h0[part(hidden)],
+            mask: inputs.mask.part(part(steps)),
             ..inputs
         };
         forward_rows(isa, inputs, keep, output)
@@ -237,25 +235,22 @@ pub(super) fn backward(
     [dh, dx]: [&mut [f32]; 2],
 ) {
     let Sizes {
-        batch,
         steps,
         input,
         hidden,
+        ..
     } = saved.sizes;
     let rows = traces[0].inner.len() / (steps * hidden);
     let slopes = parts(dh, rows * hidden).zip(parts(dx, rows * steps * input));
     run_all(traces.iter_mut().zip(slopes), |task, (trace, (dh, dx))| {
-        let range = task * rows..batch.min((task + 1) * rows);
-        let all = range.start * steps * hidden..range.end * steps * hidden;
+        let (range, sizes) = saved.sizes.task(task, rows);
+        let part = |width: usize| range.start * width..range.end * width;
         let saved = Saved {
-            sizes: Sizes {
-                batch: range.len(),
-                ..saved.sizes
-            },
-            h0: &saved.h0[range.start * hidden..range.end * hidden],
-            output: &saved.output[all.clone()],
-            mask: saved.mask.rows(range, steps),
-            g: &saved.g[all],
+            sizes,
+            h0: &saved.h0[part(hidden)],
+            output: &saved.output[part(steps * hidden)],
+            mask: saved.mask.part(part(steps)),
+            g: &saved.g[part(steps * hidden)],
             ..saved
         };
         let mut scratch = vec![0.0; if saved.reset_after { 0 } else { dh.len() }];

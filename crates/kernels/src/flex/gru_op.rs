@@ -2,9 +2,8 @@
 
 use super::gru::{self, Inputs, Recurrent, Saved, Trace};
 use super::isa::Isa;
-use super::lstm::{Sizes, Steps, in_order};
-use super::lstm_op::{Mask, hidden_before};
 use super::panels::{Factor, OuterProducts};
+use super::sequence::{Mask, Sizes, Steps, hidden_before, in_order};
 use super::{contiguous, tensor};
 use burn::backend::autodiff::{
     Autodiff,
@@ -13,65 +12,51 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{
-    Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
+    Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
     tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
 
+/// The inputs, in the order of the operation's parents.
+#[derive(Clone, Debug, ExtensionType)]
+pub(crate) struct GruInputs<B: Backend> {
+    pub(crate) x: FloatTensor<B>,
+    pub(crate) input: FloatTensor<B>,
+    pub(crate) recurrent: FloatTensor<B>,
+    pub(crate) bias: FloatTensor<B>,
+    pub(crate) recurrent_bias: FloatTensor<B>,
+    pub(crate) h0: FloatTensor<B>,
+    pub(crate) mask: Mask,
+    pub(crate) reset_after: bool,
+}
+
 /// Output `[batch, time, h]`.
-pub(crate) fn gru(
-    x: Tensor<3>,
-    weights: [Tensor<2>; 2],
-    biases: [Tensor<1>; 2],
-    h0: Tensor<2>,
-    mask: Mask,
-    reset_after: bool,
-) -> Tensor<3> {
-    let [input, recurrent] = weights;
-    let [bias, recurrent_bias] = biases;
-    Tensor::from_dispatch(<Dispatch as GruKernels>::gru(
-        x.into_dispatch(),
-        input.into_dispatch(),
-        recurrent.into_dispatch(),
-        bias.into_dispatch(),
-        recurrent_bias.into_dispatch(),
-        h0.into_dispatch(),
-        mask,
-        reset_after,
-    ))
+pub(crate) fn gru(inputs: GruInputs<Dispatch>) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as GruKernels>::gru(inputs))
 }
 
 #[backend_extension(Flex, Autodiff)]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "tensors cannot be passed in a structure"
-)]
 pub(crate) trait GruKernels: Backend {
-    fn gru(
-        x: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        recurrent: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        recurrent_bias: FloatTensor<Self>,
-        h0: FloatTensor<Self>,
-        mask: Mask,
-        reset_after: bool,
-    ) -> FloatTensor<Self>;
+    fn gru(#[extension_type] inputs: GruInputs<Self>) -> FloatTensor<Self>;
 }
 
-#[derive(Clone, Debug)]
-struct Given {
-    x: FlexTensor,
-    input: FlexTensor,
-    recurrent: FlexTensor,
-    bias: FlexTensor,
-    recurrent_bias: FlexTensor,
-    h0: FlexTensor,
-    mask: Mask,
-    reset_after: bool,
+impl<B: Backend> GruInputs<B> {
+    /// The tensors, each through a function, in inputs for another backend.
+    fn map<C: Backend>(self, f: impl Fn(FloatTensor<B>) -> FloatTensor<C>) -> GruInputs<C> {
+        GruInputs {
+            x: f(self.x),
+            input: f(self.input),
+            recurrent: f(self.recurrent),
+            bias: f(self.bias),
+            recurrent_bias: f(self.recurrent_bias),
+            h0: f(self.h0),
+            mask: self.mask,
+            reset_after: self.reset_after,
+        }
+    }
 }
 
-impl Given {
+impl GruInputs<Flex> {
     fn sizes(&self) -> Sizes {
         let [batch, steps, input] = self.x.shape().dims();
         let [_, hidden] = self.h0.shape().dims();
@@ -83,10 +68,7 @@ impl Given {
         }
     }
 
-    fn steps(&self) -> Steps<'_> {
-        Steps(self.mask.as_ref().map(|mask| mask.as_slice()))
-    }
-
+    /// Output and traces.
     fn forward(&self, keep: bool) -> (FlexTensor, Vec<Trace>) {
         let sizes = self.sizes();
         let Sizes {
@@ -115,7 +97,7 @@ impl Given {
                 bias: &bias,
                 inner_bias: &recurrent_bias[2 * hidden..],
                 h0: self.h0.storage(),
-                mask: self.steps(),
+                mask: Steps::of(&self.mask),
             },
             keep,
             &mut output,
@@ -125,60 +107,26 @@ impl Given {
 }
 
 impl GruKernels for Flex {
-    fn gru(
-        x: FlexTensor,
-        input: FlexTensor,
-        recurrent: FlexTensor,
-        bias: FlexTensor,
-        recurrent_bias: FlexTensor,
-        h0: FlexTensor,
-        mask: Mask,
-        reset_after: bool,
-    ) -> FlexTensor {
-        let [x, input, recurrent, bias, recurrent_bias, h0] =
-            [x, input, recurrent, bias, recurrent_bias, h0].map(contiguous);
-        let given = Given {
-            x,
-            input,
-            recurrent,
-            bias,
-            recurrent_bias,
-            h0,
-            mask,
-            reset_after,
-        };
-        given.forward(false).0
+    fn gru(inputs: GruInputs<Self>) -> FlexTensor {
+        inputs.map::<Flex>(contiguous).forward(false).0
     }
 }
 
 impl<C: CheckpointStrategy> GruKernels for Autodiff<Flex, C> {
-    fn gru(
-        x: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        recurrent: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        recurrent_bias: FloatTensor<Self>,
-        h0: FloatTensor<Self>,
-        mask: Mask,
-        reset_after: bool,
-    ) -> FloatTensor<Self> {
-        let inputs = [x, input, recurrent, bias, recurrent_bias, h0];
-        let nodes = inputs.each_ref().map(FloatTensor::<Self>::node);
-        let [x, input, recurrent, bias, recurrent_bias, h0] =
-            inputs.map(|input| contiguous(input.into_primitive()));
-        let given = Given {
-            x,
-            input,
-            recurrent,
-            bias,
-            recurrent_bias,
-            h0,
-            mask,
-            reset_after,
-        };
-        let (output, traces) = given.forward(true);
+    fn gru(inputs: GruInputs<Self>) -> FloatTensor<Self> {
+        let nodes = [
+            &inputs.x,
+            &inputs.input,
+            &inputs.recurrent,
+            &inputs.bias,
+            &inputs.recurrent_bias,
+            &inputs.h0,
+        ]
+        .map(FloatTensor::<Self>::node);
+        let given = inputs.map::<Flex>(|tensor| contiguous(tensor.into_primitive()));
         match GruGradient.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
+                let (output, traces) = given.forward(true);
                 let state = State {
                     given,
                     output: output.clone(),
@@ -186,7 +134,7 @@ impl<C: CheckpointStrategy> GruKernels for Autodiff<Flex, C> {
                 };
                 prep.finish(state, output)
             }
-            OpsKind::UnTracked(prep) => prep.finish(output),
+            OpsKind::UnTracked(prep) => prep.finish(given.forward(false).0),
         }
     }
 }
@@ -196,7 +144,7 @@ struct GruGradient;
 
 #[derive(Clone, Debug)]
 struct State {
-    given: Given,
+    given: GruInputs<Flex>,
     output: FlexTensor,
     traces: Vec<Trace>,
 }
@@ -238,7 +186,7 @@ impl Backward<Flex, 6> for GruGradient {
                 recurrent: &Recurrent::new(given.recurrent.storage(), hidden, Factor::transposed),
                 h0: given.h0.storage(),
                 output: output.storage(),
-                mask: given.steps(),
+                mask: Steps::of(&given.mask),
                 g: g.storage(),
             },
             &mut traces,
@@ -261,13 +209,10 @@ impl Backward<Flex, 6> for GruGradient {
             let rows: Vec<&[f32]> = given.x.storage::<f32>().chunks_exact(d_input).collect();
             let before = hidden_before(sizes, given.h0.storage(), output.storage());
             let ones: Vec<&[f32]> = vec![&[1.0]; rows.len()];
-            let inner = traces.iter().map(|trace| trace.inner.as_slice());
-            let inner = in_order(inner, steps, hidden);
-            let gates = traces.iter().map(|trace| trace.gates.as_slice());
-            let (openings, candidates): (Vec<&[f32]>, Vec<&[f32]>) = in_order(gates, steps, width)
-                .into_iter()
-                .map(|gates| gates.split_at(2 * hidden))
-                .unzip();
+            let inner = in_order(traces.iter().map(|trace| &trace.inner), steps, hidden);
+            let gates = in_order(traces.iter().map(|trace| &trace.gates), steps, width);
+            let gates = gates.into_iter().map(|gates| gates.split_at(2 * hidden));
+            let (openings, candidates): (Vec<&[f32]>, Vec<&[f32]>) = gates.unzip();
             let [w, u, b] = OuterProducts::new(isa, [&rows, &before, &ones], &openings);
             let [w_candidate, b_candidate] = OuterProducts::new(isa, [&rows, &ones], &candidates);
             // What met the candidate's columns, and the gradient of their product.

@@ -3,85 +3,57 @@
 //! The batch is split over threads and each runs all steps of its rows alone, so that no step waits for another thread.
 
 use super::isa::{Isa, Task};
-use super::panels::{Factor, PARALLEL_PRODUCTS};
+use super::norm::{AddNormalised, PullBack, normalise};
+use super::panels::Factor;
 use super::scalar::{self, fma};
-use core::ops::Range;
-use rayon::prelude::*;
+use super::sequence::{Sizes, Steps, parts, run_all};
 
-/// From how many rows on the weights are packed: that costs as much as it saves in 64 to 128 rows.
-const PACK_FROM: usize = 64;
-
-/// Sizes of one call.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
-    pub(super) steps: usize,
-    pub(super) input: usize,
-    pub(super) hidden: usize,
-}
-
-impl Sizes {
-    /// Rows of the batch per task: as many tasks as threads, but none too small to pay. Every row is computed alone, so results do not
-    /// depend on it.
-    pub(super) fn rows_per_task(self, gates: usize) -> usize {
-        let width = self.input + self.hidden;
-        let work = self.batch * self.steps * width * self.hidden * gates;
-        if work < PARALLEL_PRODUCTS {
-            return self.batch;
-        }
-        let rows = self.batch.div_ceil(rayon::current_num_threads());
-        rows.next_multiple_of(4)
-    }
-
-    /// Some columns of weights, packed if enough rows are multiplied with them to pay for it.
-    pub(super) fn factor(self, matrix: &[f32], width: usize, columns: Range<usize>) -> Factor<'_> {
-        if self.batch * self.steps < PACK_FROM {
-            Factor::flat(matrix, width, columns)
-        } else {
-            Factor::packed(matrix, width, columns)
-        }
-    }
-}
-
-/// An array in parts, one for each task, of `part` numbers and the last of what is left.
-pub(super) fn parts(array: &mut [f32], part: usize) -> impl Iterator<Item = &mut [f32]> {
-    let mut rest = array;
-    core::iter::from_fn(move || {
-        let all = core::mem::take(&mut rest);
-        let (head, tail) = all.split_at_mut(part.min(all.len()));
-        rest = tail;
-        Some(head)
-    })
-}
-
-/// Runs tasks, on several threads where there are several.
-pub(super) fn run_all<T: Send, R: Send>(
-    tasks: impl Iterator<Item = T>,
-    run: impl Fn(usize, T) -> R + Sync,
-) -> Vec<R> {
-    let mut tasks: Vec<T> = tasks.collect();
-    if tasks.len() == 1 {
-        tasks.drain(..).map(|task| run(0, task)).collect()
-    } else {
-        let tasks = tasks.into_par_iter().enumerate();
-        tasks.map(|(index, task)| run(index, task)).collect()
-    }
-}
-
-/// Which steps are real, `[batch, time]`; all where there is none.
+/// Gains and biases of the layer norms.
 #[derive(Clone, Copy)]
-pub(super) struct Steps<'a>(pub(super) Option<&'a [bool]>);
+pub(super) struct Norms<'a> {
+    /// Of the products with x and with h, `[4 h]` each.
+    products: [&'a [f32]; 2],
+    /// Of the cell state, `[h]`.
+    gain: &'a [f32],
+    bias: &'a [f32],
+}
 
-impl Steps<'_> {
-    pub(super) fn rows(self, rows: Range<usize>, steps: usize) -> Self {
-        Self(
-            self.0
-                .map(|mask| &mask[rows.start * steps..rows.end * steps]),
-        )
+/// How many numbers they are, in units of h.
+pub(super) const NORMS: usize = 10;
+
+impl<'a> Norms<'a> {
+    /// From all of them one after the other.
+    pub(super) fn new(all: &'a [f32]) -> Self {
+        let hidden = all.len() / NORMS;
+        let (products, rest) = all.split_at(8 * hidden);
+        let (gain, bias) = rest.split_at(hidden);
+        let (input, recurrent) = products.split_at(4 * hidden);
+        Self {
+            products: [input, recurrent],
+            gain,
+            bias,
+        }
     }
+}
 
-    pub(super) fn is_real(self, at: usize) -> bool {
-        self.0.is_none_or(|mask| mask[at])
+/// Their gradients.
+struct NormSlopes<'a> {
+    products: [&'a mut [f32]; 2],
+    gain: &'a mut [f32],
+    bias: &'a mut [f32],
+}
+
+impl<'a> NormSlopes<'a> {
+    fn new(all: &'a mut [f32]) -> Self {
+        let hidden = all.len() / NORMS;
+        let (products, rest) = all.split_at_mut(8 * hidden);
+        let (gain, bias) = rest.split_at_mut(hidden);
+        let (input, recurrent) = products.split_at_mut(4 * hidden);
+        Self {
+            products: [input, recurrent],
+            gain,
+            bias,
+        }
     }
 }
 
@@ -93,6 +65,7 @@ pub(super) struct Inputs<'a> {
     pub(super) input: &'a Factor<'a>,
     pub(super) recurrent: &'a Factor<'a>,
     pub(super) bias: &'a [f32],
+    pub(super) norms: Option<Norms<'a>>,
     pub(super) h0: &'a [f32],
     pub(super) c0: &'a [f32],
     pub(super) mask: Steps<'a>,
@@ -105,6 +78,27 @@ pub(super) struct Trace {
     pub(super) gates: Vec<f32>,
     /// `[time, rows, h]`.
     pub(super) cells: Vec<f32>,
+    /// Of the products with x and with h; empty without layer norms.
+    pub(super) products: [Normalised; 2],
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Normalised {
+    /// `[time, rows, 4 h]`.
+    pub(super) rows: Vec<f32>,
+    /// What they were multiplied with, `[time, rows]`.
+    scales: Vec<f32>,
+}
+
+impl Trace {
+    fn clear(&mut self) {
+        self.gates.clear();
+        self.cells.clear();
+        for Normalised { rows, scales } in &mut self.products {
+            rows.clear();
+            scales.clear();
+        }
+    }
 }
 
 /// Runs all steps; `output` is `[batch, time, h]`. One trace for each task.
@@ -118,17 +112,14 @@ pub(super) fn forward(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f3
     let rows = inputs.sizes.rows_per_task(4);
     let parts = parts(output, rows * steps * hidden);
     run_all(parts.take(batch.div_ceil(rows)), |task, output| {
-        let range = task * rows..batch.min((task + 1) * rows);
-        let state = range.start * hidden..range.end * hidden;
+        let (range, sizes) = inputs.sizes.task(task, rows);
+        let part = |width: usize| range.start * width..range.end * width;
         let inputs = Inputs {
-            sizes: Sizes {
-                batch: range.len(),
-                ..inputs.sizes
-            },
-            x: &inputs.x[range.start * steps * input..range.end * steps * input],
-            h0: &inputs.h0[state.clone()],
-            c0: &inputs.c0[state],
-            mask: inputs.mask.rows(range, steps),
+            sizes,
+            x: &inputs.x[part(steps * input)],
+            h0: &inputs.h0[part(hidden)],
+            c0: &inputs.c0[part(hidden)],
+            mask: inputs.mask.part(part(steps)),
             ..inputs
         };
         forward_rows(isa, inputs, keep, output)
@@ -142,34 +133,57 @@ fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) ->
         input,
         hidden,
     } = inputs.sizes;
+    let width = 4 * hidden;
     let kept = if keep { steps } else { 1 };
     let mut trace = Trace {
-        gates: Vec::with_capacity(kept * batch * 4 * hidden),
+        gates: Vec::with_capacity(kept * batch * width),
         cells: Vec::with_capacity(kept * batch * hidden),
+        ..Trace::default()
     };
     // The states side by side: in the output they are far apart, and would meet in the same few lines of the cache.
     let (mut h, mut c) = (inputs.h0.to_vec(), inputs.c0.to_vec());
+    let from_zero = h.iter().all(|&h| h == 0.0);
     for t in 0..steps {
         if !keep {
-            trace.gates.clear();
-            trace.cells.clear();
+            trace.clear();
         }
         let start = trace.gates.len();
         for _ in 0..batch {
             trace.gates.extend_from_slice(inputs.bias);
         }
         let gates = &mut trace.gates[start..];
-        let x = (&inputs.x[t * input..], steps * input);
-        inputs.input.add_product(isa, batch, x, (gates, 4 * hidden));
-        let before = (&*h, hidden);
-        inputs
-            .recurrent
-            .add_product(isa, batch, before, (gates, 4 * hidden));
+        let x = (inputs.input, (&inputs.x[t * input..], steps * input));
+        let before = (inputs.recurrent, (&*h, hidden));
+        if let Some(norms) = inputs.norms {
+            let normalised = trace.products.iter_mut().zip(norms.products);
+            for ((factor, a), (Normalised { rows, scales }, gain)) in
+                [x, before].into_iter().zip(normalised)
+            {
+                rows.resize(start + batch * width, 0.0);
+                let rows = &mut rows[start..];
+                factor.add_product(isa, batch, a, (rows, width));
+                let rows = rows.chunks_exact_mut(width);
+                scales.extend(
+                    rows.zip(gates.chunks_exact_mut(width))
+                        .map(|(x, sum)| isa.run(AddNormalised { x, gain, sum })),
+                );
+            }
+        } else {
+            x.0.add_product(isa, batch, x.1, (gates, width));
+            if t > 0 || !from_zero {
+                before.0.add_product(isa, batch, before.1, (gates, width));
+            }
+        }
         let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
-        for (row, ((h, c), gates)) in states.zip(gates.chunks_exact_mut(4 * hidden)).enumerate() {
+        for (row, ((h, c), gates)) in states.zip(gates.chunks_exact_mut(width)).enumerate() {
             let at = row * steps + t;
             if inputs.mask.is_real(at) {
-                isa.run(Cell { gates, c, h });
+                isa.run(Cell {
+                    gates,
+                    norms: inputs.norms,
+                    c,
+                    h,
+                });
             }
             output[at * hidden..][..hidden].copy_from_slice(h);
         }
@@ -178,9 +192,10 @@ fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) ->
     trace
 }
 
-/// One row of one step: c ← f·c + i·g, h = o·tanh c.
+/// One row of one step: c ← f·c + i·g, h = o·tanh c, or of c after its layer norm.
 pub(super) struct Cell<'a> {
     pub(super) gates: &'a mut [f32],
+    pub(super) norms: Option<Norms<'a>>,
     pub(super) c: &'a mut [f32],
     pub(super) h: &'a mut [f32],
 }
@@ -194,31 +209,25 @@ impl Task for Cell<'_> {
         let (i, rest) = self.gates.split_at_mut(n);
         let (f, rest) = rest.split_at_mut(n);
         let (g, o) = rest.split_at_mut(n);
-        let gates = i.iter_mut().zip(f).zip(g).zip(o);
-        for ((((i, f), g), o), (c, h)) in gates.zip(self.c.iter_mut().zip(self.h)) {
+        let gates = i.iter_mut().zip(f).zip(g).zip(&mut *o);
+        for ((((i, f), g), o), (c, h)) in gates.zip(self.c.iter_mut().zip(&mut *self.h)) {
             *i = scalar::sigmoid::<FMA>(*i);
             *f = scalar::sigmoid::<FMA>(*f);
             *g = scalar::tanh::<FMA>(*g);
             *o = scalar::sigmoid::<FMA>(*o);
             *c = fma::<FMA>(*f, *c, *i * *g);
-            *h = *o * scalar::tanh::<FMA>(*c);
+            *h = *c;
+        }
+        if let Some(Norms { gain, bias, .. }) = self.norms {
+            normalise(self.h);
+            for ((h, gain), bias) in self.h.iter_mut().zip(gain).zip(bias) {
+                *h = fma::<FMA>(*gain, *h, *bias);
+            }
+        }
+        for (h, o) in self.h.iter_mut().zip(o) {
+            *h = *o * scalar::tanh::<FMA>(*h);
         }
     }
-}
-
-/// The rows `[batch · time]`, of `width` numbers, of the parts of a trace, `[time, rows]` each.
-pub(super) fn in_order<'a>(
-    parts: impl Iterator<Item = &'a [f32]>,
-    steps: usize,
-    width: usize,
-) -> Vec<&'a [f32]> {
-    parts
-        .flat_map(|part| {
-            let rows = part.len() / (steps * width);
-            let at = move |row, t| &part[(t * rows + row) * width..][..width];
-            (0..rows).flat_map(move |row| (0..steps).map(move |t| at(row, t)))
-        })
-        .collect()
 }
 
 /// What the backward pass reads beside the trace.
@@ -228,77 +237,98 @@ pub(super) struct Saved<'a> {
     /// The transposes; that of the input weights where x gets a gradient.
     pub(super) input: Option<&'a Factor<'a>>,
     pub(super) recurrent: &'a Factor<'a>,
+    pub(super) norms: Option<Norms<'a>>,
     pub(super) c0: &'a [f32],
+    /// Whether the initial hidden state gets a gradient.
+    pub(super) to_h0: bool,
     pub(super) mask: Steps<'a>,
     /// The gradient of the output, `[batch, time, h]`.
     pub(super) g: &'a [f32],
 }
 
-/// Runs all steps backwards. On return the traces hold the gradients of the gates' arguments in place of the gates. `dh` and `dc`,
-/// `[batch, h]`, hold the gradients of the final states on entry and those of the initial ones on return. `dx` holds zeros and gets the
-/// gradient of x, or is empty.
-pub(super) fn backward(
-    isa: Isa,
-    saved: Saved<'_>,
-    traces: &mut [Trace],
-    [dh, dc, dx]: [&mut [f32]; 3],
-) {
+/// Gradients that the backward pass works on.
+pub(super) struct Slopes<'a> {
+    /// Of the final states on entry, of the initial ones on return, `[batch, h]`.
+    pub(super) h: &'a mut [f32],
+    pub(super) c: &'a mut [f32],
+    /// Zeros on entry, of x on return, or empty.
+    pub(super) x: &'a mut [f32],
+    /// Zeros on entry, of the norms' gains and biases by row on return, `[batch, NORMS · h]`, or empty.
+    pub(super) norms: &'a mut [f32],
+}
+
+/// Runs all steps backwards. On return the traces hold the gradients of the gates' arguments in place of the gates, and those of the
+/// products in place of the normalised products.
+pub(super) fn backward(isa: Isa, saved: Saved<'_>, traces: &mut [Trace], slopes: Slopes<'_>) {
     let Sizes {
-        batch,
         steps,
         input,
         hidden,
+        ..
     } = saved.sizes;
     let rows = traces[0].cells.len() / (steps * hidden);
-    let states = parts(dh, rows * hidden).zip(parts(dc, rows * hidden));
-    let tasks = traces
-        .iter_mut()
-        .zip(states)
-        .zip(parts(dx, rows * steps * input));
-    run_all(tasks, |task, ((trace, (dh, dc)), dx)| {
-        let range = task * rows..batch.min((task + 1) * rows);
+    let Slopes { h, c, x, norms } = slopes;
+    let slopes = parts(h, rows * hidden)
+        .zip(parts(c, rows * hidden))
+        .zip(parts(x, rows * steps * input))
+        .zip(parts(norms, rows * NORMS * hidden))
+        .map(|(((h, c), x), norms)| Slopes { h, c, x, norms });
+    run_all(traces.iter_mut().zip(slopes), |task, (trace, slopes)| {
+        let (range, sizes) = saved.sizes.task(task, rows);
+        let part = |width: usize| range.start * width..range.end * width;
         let saved = Saved {
-            sizes: Sizes {
-                batch: range.len(),
-                ..saved.sizes
-            },
-            c0: &saved.c0[range.start * hidden..range.end * hidden],
-            g: &saved.g[range.start * steps * hidden..range.end * steps * hidden],
-            mask: saved.mask.rows(range, steps),
+            sizes,
+            c0: &saved.c0[part(hidden)],
+            g: &saved.g[part(steps * hidden)],
+            mask: saved.mask.part(part(steps)),
             ..saved
         };
-        backward_rows(isa, saved, trace, [dh, dc, dx]);
+        backward_rows(isa, saved, trace, slopes);
     });
 }
 
-fn backward_rows(isa: Isa, saved: Saved<'_>, trace: &mut Trace, [dh, dc, dx]: [&mut [f32]; 3]) {
+fn backward_rows(isa: Isa, saved: Saved<'_>, trace: &mut Trace, slopes: Slopes<'_>) {
     let Sizes {
         batch,
         steps,
         input,
         hidden,
     } = saved.sizes;
-    let step = batch * hidden;
+    let (width, step) = (4 * hidden, batch * hidden);
+    let mut scratch = vec![0.0; width];
     for t in (0..steps).rev() {
-        let gates = &mut trace.gates[4 * t * step..][..4 * step];
+        let gates = &mut trace.gates[t * batch * width..][..batch * width];
         let (earlier, cells) = trace.cells.split_at(t * step);
         let before = if t == 0 {
             saved.c0
         } else {
             &earlier[(t - 1) * step..]
         };
-        let states = dh.chunks_exact_mut(hidden).zip(dc.chunks_exact_mut(hidden));
-        for (row, ((dh, dc), gates)) in states.zip(gates.chunks_exact_mut(4 * hidden)).enumerate() {
+        for (row, gates) in gates.chunks_exact_mut(width).enumerate() {
+            let state = row * hidden..(row + 1) * hidden;
+            let (dh, dc) = (&mut slopes.h[state.clone()], &mut slopes.c[state.clone()]);
             let at = row * steps + t;
             let g = &saved.g[at * hidden..][..hidden];
-            if saved.mask.is_real(at) {
+            let is_real = saved.mask.is_real(at);
+            let mut norms = saved.norms.map(|norms| {
+                let all = &mut slopes.norms[row * NORMS * hidden..][..NORMS * hidden];
+                (norms, NormSlopes::new(all))
+            });
+            if is_real {
                 isa.run(CellGradient {
                     gates,
-                    c_before: &before[row * hidden..],
-                    c: &cells[row * hidden..],
+                    c_before: &before[state.clone()],
+                    c: &cells[state],
                     g,
                     dh,
                     dc,
+                    norm: norms.as_mut().map(|(norms, slopes)| CellNorm {
+                        gain: norms.gain,
+                        bias: norms.bias,
+                        d_gain: slopes.gain,
+                        d_bias: slopes.bias,
+                        scratch: &mut scratch,
+                    }),
                 });
             } else {
                 // The states went through as they were.
@@ -307,12 +337,42 @@ fn backward_rows(isa: Isa, saved: Saved<'_>, trace: &mut Trace, [dh, dc, dx]: [&
                     *dh += g;
                 }
             }
+            if let Some((norms, slopes)) = norms {
+                let gains = norms.products.into_iter().zip(slopes.products);
+                for (product, (gain, d_gain)) in trace.products.iter_mut().zip(gains) {
+                    let index = t * batch + row;
+                    let x = &mut product.rows[index * width..][..width];
+                    if is_real {
+                        isa.run(PullBack {
+                            x,
+                            scale: product.scales[index],
+                            d: gates,
+                            gain,
+                            d_gain,
+                            scratch: &mut scratch,
+                        });
+                    } else {
+                        x.fill(0.0);
+                    }
+                }
+            }
         }
-        let gates = (&*gates, 4 * hidden);
-        saved.recurrent.add_product(isa, batch, gates, (dh, hidden));
+        let step = t * batch * width;
+        let [to_x, to_h] = if saved.norms.is_some() {
+            trace
+                .products
+                .each_ref()
+                .map(|product| &product.rows[step..])
+        } else {
+            [&trace.gates[step..]; 2]
+        };
+        if t > 0 || saved.to_h0 {
+            let dh = (&mut *slopes.h, hidden);
+            saved.recurrent.add_product(isa, batch, (to_h, width), dh);
+        }
         if let Some(weights) = saved.input {
-            let dx = (&mut dx[t * input..], steps * input);
-            weights.add_product(isa, batch, gates, dx);
+            let dx = (&mut slopes.x[t * input..], steps * input);
+            weights.add_product(isa, batch, (to_x, width), dx);
         }
     }
 }
@@ -325,6 +385,16 @@ pub(super) struct CellGradient<'a> {
     pub(super) g: &'a [f32],
     pub(super) dh: &'a mut [f32],
     pub(super) dc: &'a mut [f32],
+    pub(super) norm: Option<CellNorm<'a>>,
+}
+
+/// The layer norm of the cell state.
+pub(super) struct CellNorm<'a> {
+    pub(super) gain: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) d_gain: &'a mut [f32],
+    pub(super) d_bias: &'a mut [f32],
+    pub(super) scratch: &'a mut [f32],
 }
 
 impl Task for CellGradient<'_> {
@@ -336,22 +406,53 @@ impl Task for CellGradient<'_> {
         let (i, rest) = self.gates.split_at_mut(n);
         let (f, rest) = rest.split_at_mut(n);
         let (g, o) = rest.split_at_mut(n);
-        let gates = i.iter_mut().zip(f).zip(g).zip(o);
-        let state = self.c_before.iter().zip(self.c).zip(self.g);
-        let slopes = self.dh.iter_mut().zip(self.dc);
-        for (((((i, f), g), o), ((c_before, c), dout)), (dh_next, dc_next)) in
-            gates.zip(state).zip(slopes)
-        {
-            let dh = dout + *dh_next;
-            let tanh_c = scalar::tanh::<FMA>(*c);
-            let dc = fma::<FMA>(dh * *o, 1.0 - tanh_c * tanh_c, *dc_next);
-            let (di, df, dg) = (dc * *g, dc * c_before, dc * *i);
-            *dc_next = dc * *f;
-            *dh_next = 0.0;
+        let output = o.iter_mut().zip(self.g).zip(self.dh);
+        if let Some(norm) = self.norm {
+            let (x, rest) = norm.scratch.split_at_mut(n);
+            let (d, rest) = rest.split_at_mut(n);
+            x.copy_from_slice(self.c);
+            let scale = normalise(x);
+            let affine = x.iter().zip(norm.gain).zip(norm.bias);
+            let slopes = d.iter_mut().zip(norm.d_bias);
+            for ((((o, g), dh), ((x, gain), bias)), (d, d_bias)) in output.zip(affine).zip(slopes) {
+                *d = output_gradient::<FMA>(o, *g, dh, fma::<FMA>(*gain, *x, *bias));
+                *d_bias += *d;
+            }
+            let pull_back = PullBack {
+                x,
+                scale,
+                d,
+                gain: norm.gain,
+                d_gain: norm.d_gain,
+                scratch: &mut rest[..n],
+            };
+            pull_back.run::<FMA>();
+            for (dc, x) in self.dc.iter_mut().zip(x) {
+                *dc += *x;
+            }
+        } else {
+            for (((o, g), dh), (c, dc)) in output.zip(self.c.iter().zip(&mut *self.dc)) {
+                *dc += output_gradient::<FMA>(o, *g, dh, *c);
+            }
+        }
+        let gates = i.iter_mut().zip(f).zip(g);
+        for (((i, f), g), (c_before, dc)) in gates.zip(self.c_before.iter().zip(self.dc)) {
+            let (di, df, dg) = (*dc * *g, *dc * c_before, *dc * *i);
+            *dc *= *f;
             *i = di * *i * (1.0 - *i);
             *f = df * *f * (1.0 - *f);
             *g = dg * (1.0 - *g * *g);
-            *o = dh * tanh_c * *o * (1.0 - *o);
         }
     }
+}
+
+/// From h = o·tanh y: the gradient of y, and that of o's argument in place of o.
+#[inline(always)]
+fn output_gradient<const FMA: bool>(o: &mut f32, g: f32, dh: &mut f32, y: f32) -> f32 {
+    let d = g + *dh;
+    *dh = 0.0;
+    let tanh = scalar::tanh::<FMA>(y);
+    let dy = d * *o * (1.0 - tanh * tanh);
+    *o = d * tanh * *o * (1.0 - *o);
+    dy
 }

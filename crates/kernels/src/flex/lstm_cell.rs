@@ -42,7 +42,12 @@ fn forward(gates: FlexTensor, before: &FlexTensor) -> [FlexTensor; 3] {
     let rows = gates.storage_mut().chunks_exact_mut(4 * n);
     let states = hidden.chunks_exact_mut(n).zip(cell.chunks_exact_mut(n));
     for (gates, (h, c)) in rows.zip(states) {
-        isa.run(Cell { gates, c, h });
+        isa.run(Cell {
+            gates,
+            norms: None,
+            c,
+            h,
+        });
     }
     [gates, tensor(hidden, [batch, n]), tensor(cell, [batch, n])]
 }
@@ -116,6 +121,7 @@ impl Backward<Flex, 2> for LstmCellGradient {
                 g,
                 dh: &mut dh,
                 dc,
+                norm: None,
             });
         }
         let [parent_gates, parent_cell] = ops.parents;

@@ -1,8 +1,9 @@
-//! The LSTM as an operation of the graph: two results, six inputs.
+//! The LSTM as an operation of the graph: two results, seven inputs.
 
 use super::isa::Isa;
-use super::lstm::{self, Inputs, Saved, Sizes, Steps, Trace};
+use super::lstm::{self, Inputs, NORMS, Norms, Saved, Slopes, Trace};
 use super::panels::{Factor, OuterProducts};
+use super::sequence::{Mask, Sizes, Steps, hidden_before, in_order};
 use super::{contiguous, tensor};
 use burn::backend::autodiff::{
     Autodiff,
@@ -11,63 +12,54 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::{
-    Backend, Dispatch, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
+    Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension, flex::FlexTensor,
     tensor::FloatTensor,
 };
 use burn::tensor::{Shape, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Which steps are real, `[batch, time]`.
-pub(crate) type Mask = Option<Arc<Vec<bool>>>;
+/// The inputs, in the order of the operation's parents.
+#[derive(Clone, Debug, ExtensionType)]
+pub(crate) struct LstmInputs<B: Backend> {
+    pub(crate) x: FloatTensor<B>,
+    pub(crate) input: FloatTensor<B>,
+    pub(crate) recurrent: FloatTensor<B>,
+    pub(crate) bias: FloatTensor<B>,
+    /// All gains and biases of the layer norms one after the other, or none.
+    pub(crate) norms: FloatTensor<B>,
+    pub(crate) h0: FloatTensor<B>,
+    pub(crate) c0: FloatTensor<B>,
+    pub(crate) mask: Mask,
+}
 
 /// Output `[batch, time, h]` and final cell state `[batch, h]`.
-pub(crate) fn lstm(
-    x: Tensor<3>,
-    weights: [Tensor<2>; 2],
-    bias: Tensor<1>,
-    state: [Tensor<2>; 2],
-    mask: Mask,
-) -> (Tensor<3>, Tensor<2>) {
-    let [input, recurrent] = weights;
-    let [h0, c0] = state;
-    let (output, cell) = <Dispatch as LstmKernels>::lstm(
-        x.into_dispatch(),
-        input.into_dispatch(),
-        recurrent.into_dispatch(),
-        bias.into_dispatch(),
-        h0.into_dispatch(),
-        c0.into_dispatch(),
-        mask,
-    );
+pub(crate) fn lstm(inputs: LstmInputs<Dispatch>) -> (Tensor<3>, Tensor<2>) {
+    let (output, cell) = <Dispatch as LstmKernels>::lstm(inputs);
     (Tensor::from_dispatch(output), Tensor::from_dispatch(cell))
 }
 
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait LstmKernels: Backend {
-    fn lstm(
-        x: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        recurrent: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        h0: FloatTensor<Self>,
-        c0: FloatTensor<Self>,
-        mask: Mask,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    fn lstm(#[extension_type] inputs: LstmInputs<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The inputs in the order of the operation's parents.
-#[derive(Clone, Debug)]
-struct Given {
-    x: FlexTensor,
-    input: FlexTensor,
-    recurrent: FlexTensor,
-    bias: FlexTensor,
-    h0: FlexTensor,
-    c0: FlexTensor,
-    mask: Mask,
+impl<B: Backend> LstmInputs<B> {
+    /// The tensors, each through a function, in inputs for another backend.
+    fn map<C: Backend>(self, f: impl Fn(FloatTensor<B>) -> FloatTensor<C>) -> LstmInputs<C> {
+        LstmInputs {
+            x: f(self.x),
+            input: f(self.input),
+            recurrent: f(self.recurrent),
+            bias: f(self.bias),
+            norms: f(self.norms),
+            h0: f(self.h0),
+            c0: f(self.c0),
+            mask: self.mask,
+        }
+    }
 }
 
-impl Given {
+impl LstmInputs<Flex> {
     fn sizes(&self) -> Sizes {
         let [batch, steps, input] = self.x.shape().dims();
         let [_, hidden] = self.h0.shape().dims();
@@ -79,11 +71,12 @@ impl Given {
         }
     }
 
-    fn steps(&self) -> Steps<'_> {
-        Steps(self.mask.as_ref().map(|mask| mask.as_slice()))
+    fn norms(&self) -> Option<Norms<'_>> {
+        let norms: &[f32] = self.norms.storage();
+        (!norms.is_empty()).then(|| Norms::new(norms))
     }
 
-    /// Output, final cell state and trace.
+    /// Output, final cell state and traces.
     fn forward(&self, keep: bool) -> (FlexTensor, FlexTensor, Vec<Trace>) {
         let sizes = self.sizes();
         let Sizes {
@@ -92,18 +85,20 @@ impl Given {
             hidden,
             ..
         } = sizes;
+        let all = 0..4 * hidden;
         let mut output = vec![0.0; batch * steps * hidden];
         let traces = lstm::forward(
             Isa::best(),
             Inputs {
                 sizes,
                 x: self.x.storage(),
-                input: &sizes.factor(self.input.storage(), 4 * hidden, 0..4 * hidden),
-                recurrent: &sizes.factor(self.recurrent.storage(), 4 * hidden, 0..4 * hidden),
+                input: &sizes.factor(self.input.storage(), all.len(), all.clone()),
+                recurrent: &sizes.factor(self.recurrent.storage(), all.len(), all),
                 bias: self.bias.storage(),
+                norms: self.norms(),
                 h0: self.h0.storage(),
                 c0: self.c0.storage(),
-                mask: self.steps(),
+                mask: Steps::of(&self.mask),
             },
             keep,
             &mut output,
@@ -121,39 +116,9 @@ impl Given {
     }
 }
 
-/// The hidden state before each step, `[batch · time]` rows, from the initial one and the output `[batch, time, h]`.
-pub(super) fn hidden_before<'a>(sizes: Sizes, h0: &'a [f32], output: &'a [f32]) -> Vec<&'a [f32]> {
-    let rows = h0
-        .chunks_exact(sizes.hidden)
-        .zip(output.chunks_exact(sizes.steps * sizes.hidden));
-    rows.flat_map(|(h0, output)| {
-        core::iter::once(h0).chain(output.chunks_exact(sizes.hidden).take(sizes.steps - 1))
-    })
-    .collect()
-}
-
 impl LstmKernels for Flex {
-    fn lstm(
-        x: FlexTensor,
-        input: FlexTensor,
-        recurrent: FlexTensor,
-        bias: FlexTensor,
-        h0: FlexTensor,
-        c0: FlexTensor,
-        mask: Mask,
-    ) -> (FlexTensor, FlexTensor) {
-        let [x, input, recurrent, bias, h0, c0] =
-            [x, input, recurrent, bias, h0, c0].map(contiguous);
-        let given = Given {
-            x,
-            input,
-            recurrent,
-            bias,
-            h0,
-            c0,
-            mask,
-        };
-        let (output, cell, _) = given.forward(false);
+    fn lstm(inputs: LstmInputs<Self>) -> (FlexTensor, FlexTensor) {
+        let (output, cell, _) = inputs.map::<Flex>(contiguous).forward(false);
         (output, cell)
     }
 }
@@ -162,31 +127,21 @@ impl LstmKernels for Flex {
 pub(super) type Slot = Arc<Mutex<Option<FlexTensor>>>;
 
 impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
-    fn lstm(
-        x: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        recurrent: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        h0: FloatTensor<Self>,
-        c0: FloatTensor<Self>,
-        mask: Mask,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let inputs = [x, input, recurrent, bias, h0, c0];
-        let nodes = inputs.each_ref().map(FloatTensor::<Self>::node);
-        let [x, input, recurrent, bias, h0, c0] =
-            inputs.map(|input| contiguous(input.into_primitive()));
-        let given = Given {
-            x,
-            input,
-            recurrent,
-            bias,
-            h0,
-            c0,
-            mask,
-        };
-        let (output, cell, traces) = given.forward(true);
+    fn lstm(inputs: LstmInputs<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let nodes = [
+            &inputs.x,
+            &inputs.input,
+            &inputs.recurrent,
+            &inputs.bias,
+            &inputs.norms,
+            &inputs.h0,
+            &inputs.c0,
+        ]
+        .map(FloatTensor::<Self>::node);
+        let given = inputs.map::<Flex>(|tensor| contiguous(tensor.into_primitive()));
         match LstmGradient.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
+                let (output, cell, traces) = given.forward(true);
                 let slot = Slot::default();
                 let state = State {
                     given,
@@ -207,8 +162,8 @@ impl<C: CheckpointStrategy> LstmKernels for Autodiff<Flex, C> {
                 (output, cell)
             }
             OpsKind::UnTracked(prep) => {
-                let untracked = FloatTensor::<Self>::new(cell);
-                (prep.finish(output), untracked)
+                let (output, cell, _) = given.forward(false);
+                (prep.finish(output), FloatTensor::<Self>::new(cell))
             }
         }
     }
@@ -237,16 +192,17 @@ struct LstmGradient;
 
 #[derive(Clone, Debug)]
 struct State {
-    given: Given,
+    given: LstmInputs<Flex>,
     output: FlexTensor,
     traces: Vec<Trace>,
     slot: Slot,
 }
 
-impl Backward<Flex, 6> for LstmGradient {
+impl Backward<Flex, 7> for LstmGradient {
     type State = State;
 
-    fn backward(self, ops: Ops<Self::State, 6>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let isa = Isa::best();
         let g = contiguous(grads.consume::<Flex>(&ops.node));
         let State {
             given,
@@ -261,34 +217,38 @@ impl Backward<Flex, 6> for LstmGradient {
             input: d_input,
             hidden,
         } = sizes;
-        let (state, width) = ([batch, hidden], 4 * hidden);
+        let state = [batch, hidden];
+        let [x, input, recurrent, bias, norms, h0, c0] = ops.parents;
+        let zeros = |size: usize, wanted: bool| vec![0.0; if wanted { size } else { 0 }];
+        let mut dh = zeros(batch * hidden, true);
         let mut dc = match slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(dc) => dc,
-            None => tensor(vec![0.0; batch * hidden], state),
+            None => tensor(dh.clone(), state),
         };
-        let mut dh = vec![0.0; batch * hidden];
-        let [x, input, recurrent, bias, h0, c0] = ops.parents;
-        let input_factor = x
-            .as_ref()
-            .map(|_| Factor::transposed(given.input.storage(), width, 0..width));
-        let wanted = if x.is_some() {
-            batch * steps * d_input
-        } else {
-            0
-        };
-        let mut dx = vec![0.0; wanted];
+        let mut dx = zeros(batch * steps * d_input, x.is_some());
+        let mut dnorms = zeros(batch * NORMS * hidden, given.norms().is_some());
+        let width = 4 * hidden;
+        let transposed =
+            |factor: &FlexTensor| Factor::transposed(factor.storage(), width, 0..width);
         lstm::backward(
-            Isa::best(),
+            isa,
             Saved {
                 sizes,
-                input: input_factor.as_ref(),
-                recurrent: &Factor::transposed(given.recurrent.storage(), width, 0..width),
+                input: x.as_ref().map(|_| transposed(&given.input)).as_ref(),
+                recurrent: &transposed(&given.recurrent),
+                norms: given.norms(),
                 c0: given.c0.storage(),
-                mask: given.steps(),
+                to_h0: h0.is_some(),
+                mask: Steps::of(&given.mask),
                 g: g.storage(),
             },
             &mut traces,
-            [&mut dh, dc.storage_mut(), &mut dx],
+            Slopes {
+                h: &mut dh,
+                c: dc.storage_mut(),
+                x: &mut dx,
+                norms: &mut dnorms,
+            },
         );
         if let Some(parent) = h0 {
             grads.register::<Flex>(parent.id, tensor(dh, state));
@@ -299,21 +259,41 @@ impl Backward<Flex, 6> for LstmGradient {
         if let Some(parent) = x {
             grads.register::<Flex>(parent.id, tensor(dx, given.x.shape()));
         }
+        if let Some(parent) = norms {
+            let mut sum = vec![0.0; given.norms.shape().num_elements()];
+            for row in dnorms.chunks_exact(NORMS * hidden) {
+                for (sum, d) in sum.iter_mut().zip(row) {
+                    *sum += d;
+                }
+            }
+            grads.register::<Flex>(parent.id, tensor(sum, given.norms.shape()));
+        }
         if [&input, &recurrent, &bias].into_iter().any(Option::is_some) {
             let rows: Vec<&[f32]> = given.x.storage::<f32>().chunks_exact(d_input).collect();
             let before = hidden_before(sizes, given.h0.storage(), output.storage());
             let ones: Vec<&[f32]> = vec![&[1.0]; rows.len()];
-            let gates = traces.iter().map(|trace| trace.gates.as_slice());
-            let gates = lstm::in_order(gates, steps, width);
-            let products = OuterProducts::new(Isa::best(), [&rows, &before, &ones], &gates);
+            let gates = traces.iter().map(|trace| &trace.gates);
+            let gates = in_order(gates, steps, width);
+            let [w, u, b] = if given.norms().is_some() {
+                let [to_x, to_h] = [0, 1].map(|product: usize| {
+                    let rows = traces.iter().map(|trace| &trace.products[product].rows);
+                    in_order(rows, steps, width)
+                });
+                let [w] = OuterProducts::new(isa, [&rows], &to_x);
+                let [u] = OuterProducts::new(isa, [&before], &to_h);
+                let [b] = OuterProducts::new(isa, [&ones], &gates);
+                [w, u, b]
+            } else {
+                OuterProducts::new(isa, [&rows, &before, &ones], &gates)
+            };
             for (parent, product, like) in [
-                (input, &products[0], given.input.shape()),
-                (recurrent, &products[1], given.recurrent.shape()),
-                (bias, &products[2], given.bias.shape()),
+                (input, w, &given.input),
+                (recurrent, u, &given.recurrent),
+                (bias, b, &given.bias),
             ] {
                 if let Some(parent) = parent {
-                    let gradient = OuterProducts::side_by_side(&[product]);
-                    grads.register::<Flex>(parent.id, tensor(gradient, like));
+                    let gradient = OuterProducts::side_by_side(&[&product]);
+                    grads.register::<Flex>(parent.id, tensor(gradient, like.shape()));
                 }
             }
         }

@@ -7,7 +7,7 @@
 
 mod adam;
 mod conv;
-
+mod fold;
 mod gru;
 mod gru_op;
 mod isa;
@@ -17,9 +17,11 @@ mod lstm_cell;
 mod lstm_op;
 mod map;
 mod noise;
+mod norm;
 mod panels;
 mod row_sum;
 mod scalar;
+mod sequence;
 mod softmax;
 mod softmax_op;
 #[cfg(test)]
@@ -27,11 +29,10 @@ mod tests;
 
 pub(crate) use adam::Step;
 pub(crate) use conv::{Direction, Geometry, Side, convolution};
-
-pub(crate) use gru_op::gru;
+pub(crate) use gru_op::{GruInputs, gru};
 pub(crate) use logistic::discretised_logistic;
 pub(crate) use lstm_cell::lstm_cell;
-pub(crate) use lstm_op::lstm;
+pub(crate) use lstm_op::{LstmInputs, lstm};
 pub(crate) use map::Map;
 pub(crate) use noise::fill as fill_noise;
 pub(crate) use row_sum::RowSum;

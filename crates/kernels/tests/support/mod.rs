@@ -1,5 +1,4 @@
-//! Seeded numbers, and the one comparison that all agreement tests use.
-#![allow(dead_code, reason = "each test binary uses its part")]
+//! Seeded numbers, and the one comparison that all tests use.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

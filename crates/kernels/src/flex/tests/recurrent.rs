@@ -3,6 +3,7 @@
 use super::{pseudo_random, relative_error};
 use crate::flex::isa::Isa;
 use crate::flex::panels::{Factor, OuterProducts};
+use crate::flex::sequence::{Sizes, Steps, in_order};
 use crate::flex::{gru, lstm};
 
 #[test]
@@ -126,7 +127,7 @@ fn compare(run: impl Fn(Isa) -> Vec<Vec<f32>> + Sync) {
 }
 
 /// Large enough to be split; the best instruction set is held against the composed form in `tests/agreement`.
-const SIZES: lstm::Sizes = lstm::Sizes {
+const SIZES: Sizes = Sizes {
     batch: 21,
     steps: 4,
     input: 23,
@@ -139,7 +140,7 @@ fn mask() -> Vec<bool> {
 
 #[test]
 fn every_instruction_set_and_every_split_runs_the_same_lstm() {
-    let lstm::Sizes {
+    let Sizes {
         batch,
         steps,
         input,
@@ -152,8 +153,10 @@ fn every_instruction_set_and_every_split_runs_the_same_lstm() {
     let bias = pseudo_random(width, 2, 1.0);
     let [h0, c0] = [3, 4].map(|seed| pseudo_random(batch * hidden, seed, 1.0));
     let g = pseudo_random(batch * steps * hidden, 5, 1.0);
+    let all_norms = pseudo_random(lstm::NORMS * hidden, 9, 1.0);
     let mask = mask();
-    compare(|isa| {
+    let run = |isa: Isa, normed: bool| {
+        let norms = normed.then(|| lstm::Norms::new(&all_norms));
         let mut output = vec![f32::NAN; g.len()];
         let inputs = lstm::Inputs {
             sizes: SIZES,
@@ -161,9 +164,10 @@ fn every_instruction_set_and_every_split_runs_the_same_lstm() {
             input: &Factor::packed(&w, width, 0..width),
             recurrent: &Factor::packed(&u, width, 0..width),
             bias: &bias,
+            norms,
             h0: &h0,
             c0: &c0,
-            mask: lstm::Steps(Some(&mask)),
+            mask: Steps(Some(&mask)),
         };
         let mut traces = lstm::forward(isa, inputs, true, &mut output);
         let mut again = vec![f32::NAN; g.len()];
@@ -172,31 +176,46 @@ fn every_instruction_set_and_every_split_runs_the_same_lstm() {
         for (last, trace) in last.iter().zip(&traces) {
             assert!(trace.cells.ends_with(&last.cells));
         }
-        let cells = traces.iter().map(|trace| trace.cells.as_slice());
-        let cells = lstm::in_order(cells, steps, hidden).concat();
+        let cells = traces.iter().map(|trace| &trace.cells);
+        let cells = in_order(cells, steps, hidden).concat();
         let [mut dh, mut dc] = [7, 8].map(|seed| pseudo_random(batch * hidden, seed, 1.0));
         let mut dx = vec![0.0; x.len()];
         let saved = lstm::Saved {
             sizes: SIZES,
             input: Some(&Factor::transposed(&w, width, 0..width)),
             recurrent: &Factor::transposed(&u, width, 0..width),
+            norms,
             c0: &c0,
+            to_h0: true,
             mask: inputs.mask,
             g: &g,
         };
-        lstm::backward(isa, saved, &mut traces, [&mut dh, &mut dc, &mut dx]);
-        let gates = traces.iter().map(|trace| trace.gates.as_slice());
-        let gates = lstm::in_order(gates, steps, width);
+        let size = if normed { all_norms.len() * batch } else { 0 };
+        let mut dnorms = vec![0.0; size];
+        let slopes = lstm::Slopes {
+            h: &mut dh,
+            c: &mut dc,
+            x: &mut dx,
+            norms: &mut dnorms,
+        };
+        lstm::backward(isa, saved, &mut traces, slopes);
+        let gates = traces.iter().map(|trace| &trace.gates);
+        let gates = in_order(gates, steps, width);
         let x: Vec<&[f32]> = x.chunks_exact(input).collect();
         let [dw] = OuterProducts::new(isa, [&x], &gates);
         let dw = OuterProducts::side_by_side(&[&dw]);
-        vec![output, cells, gates.concat(), dh, dc, dx, dw]
-    });
+        let mut all = vec![output, cells, gates.concat(), dh, dc, dx, dw];
+        all.extend(normed.then_some(dnorms));
+        all
+    };
+    for normed in [false, true] {
+        compare(|isa| run(isa, normed));
+    }
 }
 
 #[test]
 fn every_instruction_set_and_every_split_runs_the_same_gru() {
-    let lstm::Sizes {
+    let Sizes {
         batch,
         steps,
         input,
@@ -222,7 +241,7 @@ fn every_instruction_set_and_every_split_runs_the_same_gru() {
             bias: &bias,
             inner_bias: &inner_bias,
             h0: &h0,
-            mask: lstm::Steps(Some(&mask)),
+            mask: Steps(Some(&mask)),
         };
         let mut traces = gru::forward(isa, inputs, true, &mut output);
         let mut again = vec![f32::NAN; g.len()];
@@ -240,10 +259,10 @@ fn every_instruction_set_and_every_split_runs_the_same_gru() {
             g: &g,
         };
         gru::backward(isa, saved, &mut traces, [&mut dh, &mut dx]);
-        let gates = traces.iter().map(|trace| trace.gates.as_slice());
-        let gates = lstm::in_order(gates, steps, width).concat();
-        let inner = traces.iter().map(|trace| trace.inner.as_slice());
-        let inner = lstm::in_order(inner, steps, hidden).concat();
+        let gates = traces.iter().map(|trace| &trace.gates);
+        let gates = in_order(gates, steps, width).concat();
+        let inner = traces.iter().map(|trace| &trace.inner);
+        let inner = in_order(inner, steps, hidden).concat();
         vec![output, gates, inner, dh, dx]
     };
     for reset_after in [true, false] {

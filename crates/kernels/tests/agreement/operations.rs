@@ -1,15 +1,12 @@
-//! The kernels against the composed forms, in single precision on Flex: values and every gradient, over shapes, views and extremes.
+//! Functions of one or two matrices: element by element, row by row, and sums of rows.
 
-mod support;
-
+use crate::support::{Numbers, Pair, relative_error, value_and_gradients};
+use crate::{TOLERANCE, device};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use support::{Numbers, Pair, relative_error, value_and_gradients};
 use unbiased_kernels::{
     bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed, discretised_logistic, exp, log,
     log_sigmoid, log_softmax, logsumexp, sigmoid, softmax, softplus, tanh,
 };
-
-const TOLERANCE: f64 = 1e-5;
 
 /// Name, kernel, composed form. A map ignores its second argument; a row sum is turned into a column.
 const OPERATIONS: [(&str, Pair, Pair); 14] = [
@@ -82,12 +79,6 @@ fn levels(like: &Tensor<2>) -> Tensor<2> {
 /// Log scales about −1, one for every cell.
 fn scales(like: &Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     b.expand(like.dims()) * 0.3 - 1.0
-}
-
-fn device() -> Device {
-    // Without the kernels these tests would compare the composed forms with themselves.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
 }
 
 /// The largest relative error over value and gradients; every gradient that one side has the other must have.

@@ -1,28 +1,14 @@
-//! The composed forms in double precision against central differences. A binary of its own: the device's default precision is set once per
-//! process, before its first tensor. The kernels are single precision, so here the public functions run the composed forms.
+//! Functions of one or two matrices.
 
-mod support;
-
+use crate::support::{Numbers, Pair, relative_error, value_and_gradients};
+use crate::{DEVICE, TOLERANCE, differences};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
-use std::sync::LazyLock;
-use support::{Numbers, Pair, relative_error, value_and_gradients};
+use burn::tensor::{DType, Tensor, TensorData};
 use unbiased_kernels::{
     KernelMask, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, conv_transpose2d, conv2d,
     discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, sigmoid, softmax,
     softplus, tanh,
 };
-
-static DEVICE: LazyLock<Device> = LazyLock::new(|| {
-    let mut device = Device::flex();
-    device
-        .configure((FloatDType::F64, IntDType::I64))
-        .expect("no tensor exists yet");
-    device.autodiff()
-});
-
-const STEP: f64 = 1e-5;
-const TOLERANCE: f64 = 1e-8;
 
 const OPERATIONS: [(&str, Pair); 17] = [
     ("sigmoid", |x, _| sigmoid(x)),
@@ -113,29 +99,6 @@ fn the_probabilities_of_all_levels_add_up_to_one() {
     }
 }
 
-/// Central differences of the weighted sum of `f` in one argument.
-fn differences(
-    f: impl Fn(Tensor<2>) -> Tensor<2>,
-    at: &Tensor<2>,
-    weights: &Tensor<2>,
-) -> Tensor<2> {
-    let at = at.clone().inner();
-    let [rows, columns] = at.dims();
-    let mut gradient = at.zeros_like();
-    for i in 0..rows {
-        for j in 0..columns {
-            let cell = [i..i + 1, j..j + 1];
-            let shifted = |by: f64| {
-                let moved = at.clone().slice(cell.clone()) + by;
-                (f(at.clone().slice_assign(cell.clone(), moved)) * weights.clone()).sum()
-            };
-            let slope = (shifted(STEP) - shifted(-STEP)) / (2.0 * STEP);
-            gradient = gradient.slice_assign(cell.clone(), slope.reshape([1, 1]));
-        }
-    }
-    gradient
-}
-
 #[test]
 fn gradients_match_central_differences() {
     for (name, f) in OPERATIONS {
@@ -150,7 +113,8 @@ fn gradients_match_central_differences() {
                 .inner();
             let (_, [da, db]) = value_and_gradients(f, &a, &b, &weights);
             let da = da.expect("the first argument is tracked");
-            let expected = differences(|a| f(a, plain_b.clone()), &a, &weights);
+            let sum = |y: Tensor<2>| (y * weights.clone()).sum();
+            let expected = differences(|a| sum(f(a, plain_b.clone())), &a);
             let error = relative_error(&da, &expected);
             assert!(error < TOLERANCE, "{name}: first gradient {error}");
             // The check sees a gradient that is wrong by one part in ten million.
@@ -159,7 +123,7 @@ fn gradients_match_central_differences() {
                 "{name}"
             );
             if let Some(db) = db {
-                let expected = differences(|b| f(plain_a.clone(), b), &b, &weights);
+                let expected = differences(|b| sum(f(plain_a.clone(), b)), &b);
                 let error = relative_error(&db, &expected);
                 assert!(error < TOLERANCE, "{name}: second gradient {error}");
             }

@@ -1,23 +1,14 @@
 //! Convolutions: kernel against composed form in single precision, value and every gradient, over shapes, strides, paddings, masks, views and
 //! extremes; records.
 
-mod support;
-
+use crate::support::{Numbers, relative_error};
+use crate::{TOLERANCE, device};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor, TensorData};
-use support::{Numbers, relative_error};
 use unbiased_kernels::{Conv2d, ConvTranspose2d, KernelMask, composed, conv_transpose2d, conv2d};
-
-const TOLERANCE: f64 = 1e-5;
-
-fn device() -> Device {
-    // Without the kernels these tests would compare the composed forms with themselves.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
-}
 
 fn numbers(shape: [usize; 4], seed: u32) -> Tensor<4> {
     let mut numbers = Numbers(seed);

@@ -1,21 +1,12 @@
 //! The LSTM: kernel against composed form in single precision, value and every gradient, over shapes, views, masks and extremes; burn's own
 //! LSTM as a second reference; records.
 
-mod support;
-
+use crate::support::{Numbers, relative_error};
+use crate::{TOLERANCE, device, some_steps};
 use burn::module::{Initializer, Module};
 use burn::nn::LstmState;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
-use support::{Numbers, relative_error};
-use unbiased_kernels::{Lstm, LstmConfig, LstmWeights, composed, lstm, lstm_step};
-
-const TOLERANCE: f64 = 1e-5;
-
-fn device() -> Device {
-    // Without the kernels these tests would compare the composed forms with themselves.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
-}
+use burn::tensor::{Bool, Device, Tensor};
+use unbiased_kernels::{Lstm, LstmConfig, LstmNorms, LstmWeights, composed, lstm, lstm_step};
 
 #[derive(Clone, Copy, Debug)]
 struct Size {
@@ -23,6 +14,7 @@ struct Size {
     time: usize,
     d_input: usize,
     hidden: usize,
+    norms: bool,
 }
 
 fn size(batch: usize, time: usize, d_input: usize, hidden: usize) -> Size {
@@ -31,11 +23,12 @@ fn size(batch: usize, time: usize, d_input: usize, hidden: usize) -> Size {
         time,
         d_input,
         hidden,
+        norms: false,
     }
 }
 
-/// All six inputs as matrices: x, W, U, b, h₀, c₀.
-fn leaves(size: Size, scale: f32, seed: u32) -> [Tensor<2>; 6] {
+/// All inputs as matrices: x, W, U, b, h₀, c₀ and the parameters of the layer norms.
+fn leaves(size: Size, scale: f32, seed: u32) -> [Tensor<2>; 7] {
     let mut numbers = Numbers(seed);
     let gates = 4 * size.hidden;
     let weight = scale / (size.hidden as f32).sqrt();
@@ -46,16 +39,9 @@ fn leaves(size: Size, scale: f32, seed: u32) -> [Tensor<2>; 6] {
         ([1, gates], scale),
         ([size.batch, size.hidden], scale),
         ([size.batch, size.hidden], scale),
+        ([1, 10 * size.hidden], scale),
     ]
     .map(|(shape, scale)| numbers.matrix(shape, scale, &device()).require_grad())
-}
-
-fn some_steps(size: Size, seed: u32) -> Tensor<2, Bool> {
-    let mut numbers = Numbers(seed);
-    let real: Vec<bool> = (0..size.batch * size.time)
-        .map(|_| numbers.next() > -0.3)
-        .collect();
-    Tensor::from_data(TensorData::new(real, [size.batch, size.time]), &device())
 }
 
 type Results = (Tensor<3>, LstmState<2>);
@@ -67,12 +53,24 @@ const COMPOSED: Form = composed::lstm;
 /// Which results the loss reads: output, final cell state, final hidden state.
 type Reads = [bool; 3];
 
-fn run(form: Form, size: Size, leaves: &[Tensor<2>; 6], mask: Option<&Tensor<2, Bool>>) -> Results {
-    let [x, input, recurrent, bias, h0, c0] = leaves.clone();
+fn run(form: Form, size: Size, leaves: &[Tensor<2>; 7], mask: Option<&Tensor<2, Bool>>) -> Results {
+    let [x, input, recurrent, bias, h0, c0, norms] = leaves.clone();
+    let norm = |start: usize, width: usize| {
+        let part = norms
+            .clone()
+            .narrow(1, start * size.hidden, width * size.hidden);
+        part.squeeze_dim(0)
+    };
     let weights = LstmWeights {
         input,
         recurrent,
         bias: bias.squeeze_dim(0),
+        norms: size.norms.then(|| LstmNorms {
+            input_gain: norm(0, 4),
+            recurrent_gain: norm(4, 4),
+            cell_gain: norm(8, 1),
+            cell_bias: norm(9, 1),
+        }),
     };
     form(
         x.reshape([size.batch, size.time, size.d_input]),
@@ -86,10 +84,10 @@ fn run(form: Form, size: Size, leaves: &[Tensor<2>; 6], mask: Option<&Tensor<2, 
 fn values_and_gradients(
     form: Form,
     size: Size,
-    leaves: &[Tensor<2>; 6],
+    leaves: &[Tensor<2>; 7],
     mask: Option<&Tensor<2, Bool>>,
     reads: Reads,
-) -> ([Tensor<2>; 3], [Option<Tensor<2>>; 6]) {
+) -> ([Tensor<2>; 3], [Option<Tensor<2>>; 7]) {
     let (output, state) = run(form, size, leaves, mask);
     let flat = output.reshape([size.batch, size.time * size.hidden]);
     let results = [flat, state.cell, state.hidden];
@@ -113,7 +111,7 @@ fn values_and_gradients(
 fn error(
     kernel: Form,
     size: Size,
-    leaves: &[Tensor<2>; 6],
+    leaves: &[Tensor<2>; 7],
     mask: Option<&Tensor<2, Bool>>,
     reads: Reads,
 ) -> f64 {
@@ -156,8 +154,13 @@ fn values_and_gradients_agree_over_shapes() {
         size(16, 6, 8, 96),
     ];
     for size in chosen.into_iter().chain(random) {
-        for masked in [false, true] {
-            let mask = masked.then(|| some_steps(size, 5));
+        for (masked, norms) in [(false, false), (true, false), (false, true), (true, true)] {
+            if norms && size.d_input.min(size.hidden) < 3 {
+                // The norm of two numbers is ±1: nothing is left of its gradient but rounding.
+                continue;
+            }
+            let size = Size { norms, ..size };
+            let mask = masked.then(|| some_steps(size.batch, size.time, 5));
             let error = error(KERNEL, size, &leaves(size, 1.0, 1), mask.as_ref(), ALL);
             assert!(error < TOLERANCE, "{size:?}, masked {masked}: {error}");
         }
@@ -166,8 +169,7 @@ fn values_and_gradients_agree_over_shapes() {
 
 #[test]
 fn every_result_carries_its_own_gradient() {
-    let size = size(5, 4, 6, 7);
-    let mask = some_steps(size, 2);
+    let mask = some_steps(5, 4, 2);
     for reads in [
         [true, false, false],
         [false, true, false],
@@ -175,9 +177,18 @@ fn every_result_carries_its_own_gradient() {
         [true, true, false],
         [false, true, true],
     ] {
-        for mask in [None, Some(&mask)] {
+        for (mask, norms) in [
+            (None, false),
+            (Some(&mask), false),
+            (None, true),
+            (Some(&mask), true),
+        ] {
+            let size = Size {
+                norms,
+                ..size(5, 4, 6, 7)
+            };
             let error = error(KERNEL, size, &leaves(size, 1.0, 4), mask, reads);
-            assert!(error < TOLERANCE, "{reads:?}: {error}");
+            assert!(error < TOLERANCE, "{reads:?}, norms {norms}: {error}");
         }
     }
 }
@@ -198,6 +209,7 @@ fn views_are_read_as_they_are() {
             input: w.clone().transpose(),
             recurrent: u.clone().transpose(),
             bias: bias.clone().squeeze_dim(0),
+            norms: None,
         };
         let sequence = x.clone().reshape([time, batch, d_input]).swap_dims(0, 1);
         let state = state.clone().transpose();
@@ -221,8 +233,11 @@ fn views_are_read_as_they_are() {
 
 #[test]
 fn constants_need_no_gradient() {
-    let size = size(6, 3, 5, 8);
-    for constant in 0..6 {
+    let size = Size {
+        norms: true,
+        ..size(6, 3, 5, 8)
+    };
+    for constant in 0..7 {
         for plain in [false, true] {
             let mut leaves = leaves(size, 1.0, 8);
             let mut value = leaves[constant].clone().inner();
@@ -252,7 +267,7 @@ fn plain_tensors_give_the_tracked_values() {
     let size = size(6, 7, 5, 40);
     let leaves = leaves(size, 1.0, 8);
     let plain = leaves.clone().map(Tensor::inner);
-    let mask = some_steps(size, 1);
+    let mask = some_steps(size.batch, size.time, 1);
     for mask in [None, Some(&mask)] {
         let (tracked, tracked_state) = run(KERNEL, size, &leaves, mask);
         let inner = mask.map(|mask| mask.clone().inner());
@@ -272,11 +287,12 @@ fn plain_tensors_give_the_tracked_values() {
 #[test]
 fn a_sequence_in_two_parts_is_the_sequence() {
     let size = size(3, 6, 4, 5);
-    let [x, input, recurrent, bias, h0, c0] = leaves(size, 1.0, 9).map(Tensor::inner);
+    let [x, input, recurrent, bias, h0, c0, _] = leaves(size, 1.0, 9).map(Tensor::inner);
     let weights = LstmWeights {
         input,
         recurrent,
         bias: bias.squeeze_dim(0),
+        norms: None,
     };
     let x = x.reshape([3, 6, 4]);
     let state = LstmState::new(c0, h0);
@@ -304,7 +320,15 @@ fn a_sequence_in_two_parts_is_the_sequence() {
 #[test]
 fn padding_changes_nothing() {
     // A sequence of three steps, padded to five: the states are those after three steps, and padding reaches no other gradient than that of W, even if it is NaN.
-    let size = size(2, 5, 3, 4);
+    for norms in [false, true] {
+        padding_with_norms_or_without(Size {
+            norms,
+            ..size(2, 5, 3, 4)
+        });
+    }
+}
+
+fn padding_with_norms_or_without(size: Size) {
     let leaves = leaves(size, 1.0, 10);
     let mask = [[true, true, true, false, false], [true; 5]];
     let mask = Tensor::<2, Bool>::from_data(mask, &device());
@@ -331,7 +355,8 @@ fn padding_changes_nothing() {
         row(output.clone()).try_to_vec::<f32>()
     );
     let mut gradients = (output.sum() + state.cell.sum()).backward();
-    for (index, leaf) in padded.iter().enumerate().skip(2) {
+    let count = if size.norms { 7 } else { 6 };
+    for (index, leaf) in padded.iter().enumerate().take(count).skip(2) {
         let gradient = leaf.grad_remove(&mut gradients).unwrap();
         assert!(
             gradient.abs().max().into_scalar::<f32>().is_finite(),
@@ -368,6 +393,7 @@ fn nan_stays_in_its_row_and_infinities_are_limits() {
         input: full([2, 20], f32::INFINITY),
         recurrent: full([5, 20], 0.0),
         bias: Tensor::zeros([20], &Device::flex()),
+        norms: None,
     };
     let (_, state) = lstm(
         Tensor::ones([1, 3, 2], &Device::flex()),
@@ -427,6 +453,40 @@ fn it_is_burns_lstm_and_their_records_are_alike() {
 }
 
 #[test]
+fn layer_norms_are_parameters_of_the_module() {
+    let config = LstmConfig {
+        layer_norm: true,
+        ..LstmConfig::new(5, 7, true)
+    };
+    let [ours, other] = [0; 2].map(|_| config.init(&device()));
+    let x = Numbers(1)
+        .matrix([4 * 6, 5], 1.0, &device())
+        .reshape([4, 6, 5]);
+    let value = |lstm: &Lstm| lstm.forward(x.clone(), None).0.inner();
+    let plain = Lstm {
+        layer_norm: None,
+        ..ours.clone()
+    };
+    assert!(relative_error(&value(&ours), &value(&plain)) > 0.01);
+    assert!(relative_error(&value(&ours), &value(&other)) > 0.01);
+    let expected = value(&ours);
+    let other = other.load_record(ours.clone().into_record());
+    assert_eq!(value(&other).into_data(), expected.into_data());
+    // Each of them has a gradient.
+    let gradients = ours.forward(x, None).0.sum().backward();
+    let norm = ours.layer_norm.unwrap();
+    for parameter in [
+        &norm.input_gain,
+        &norm.recurrent_gain,
+        &norm.cell_gain,
+        &norm.cell_bias,
+    ] {
+        let gradient = parameter.val().grad(&gradients).unwrap();
+        assert!(gradient.abs().max().into_scalar::<f32>() > 1e-3);
+    }
+}
+
+#[test]
 fn forget_gates_begin_open() {
     let config = LstmConfig {
         forget_bias: Some(1.0),
@@ -440,7 +500,28 @@ fn forget_gates_begin_open() {
 
 #[test]
 fn mutants_are_caught() {
-    let wrong: [(&str, Form); 4] = [
+    let wrong: [(&str, Form); 6] = [
+        ("no norms", |x, weights, state, mask| {
+            let weights = LstmWeights {
+                norms: None,
+                ..weights.clone()
+            };
+            lstm(x, &weights, Some(state), mask)
+        }),
+        // The value is right, the gradient 1 % too large.
+        ("a gain with another gradient", |x, weights, state, mask| {
+            let norms = weights.norms.clone().unwrap();
+            let gain = norms.recurrent_gain;
+            let norms = LstmNorms {
+                recurrent_gain: gain.clone() * 1.01 - gain.detach() * 0.01,
+                ..norms
+            };
+            let weights = LstmWeights {
+                norms: Some(norms),
+                ..weights.clone()
+            };
+            lstm(x, &weights, Some(state), mask)
+        }),
         // The gradient does not reach back beyond a step.
         ("no recurrence", |x, weights, state, mask| {
             let weights = LstmWeights {
@@ -464,9 +545,12 @@ fn mutants_are_caught() {
             },
         ),
     ];
-    let size = size(4, 5, 3, 6);
+    let size = Size {
+        norms: true,
+        ..size(4, 5, 3, 6)
+    };
     let leaves = leaves(size, 1.0, 12);
-    let mask = some_steps(size, 3);
+    let mask = some_steps(size.batch, size.time, 3);
     for (name, form) in wrong {
         let run = || error(form, size, &leaves, Some(&mask), ALL);
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
@@ -478,6 +562,6 @@ fn mutants_are_caught() {
 #[should_panic(expected = "mask must be [batch, time]")]
 fn a_mask_of_another_shape_is_refused() {
     let size_ = size(2, 3, 4, 5);
-    let mask = some_steps(size(3, 2, 4, 5), 1);
+    let mask = some_steps(3, 2, 1);
     let _ = run(KERNEL, size_, &leaves(size_, 1.0, 1), Some(&mask));
 }

@@ -1,19 +1,10 @@
 //! The cell of the LSTM by itself: kernel against composed form in single precision, values and gradients of both states.
 
-mod support;
-
+use crate::support::{Numbers, relative_error};
+use crate::{TOLERANCE, device};
 use burn::nn::LstmState;
 use burn::tensor::{Device, Tensor};
-use support::{Numbers, relative_error};
 use unbiased_kernels::{LstmWeights, composed, lstm, lstm_cell};
-
-const TOLERANCE: f64 = 1e-5;
-
-fn device() -> Device {
-    // Without the kernels these tests would compare the composed forms with themselves.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
-}
 
 type Form = fn(Tensor<2>, Tensor<2>) -> LstmState<2>;
 

@@ -1,20 +1,11 @@
 //! The GRU: kernel against composed form in single precision, value and every gradient, both places of the reset gate; burn's own GRU as a
 //! second reference; records.
 
-mod support;
-
+use crate::support::{Numbers, relative_error};
+use crate::{TOLERANCE, device, some_steps};
 use burn::module::{Initializer, Module};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use support::{Numbers, relative_error};
 use unbiased_kernels::{Gru, GruConfig, GruWeights, composed, gru, gru_step};
-
-const TOLERANCE: f64 = 1e-5;
-
-fn device() -> Device {
-    // Without the kernels these tests would compare the composed forms with themselves.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Size {
@@ -49,14 +40,6 @@ fn leaves(size: Size, seed: u32) -> [Tensor<2>; 6] {
         ([size.batch, size.hidden], 1.0),
     ]
     .map(|(shape, scale)| numbers.matrix(shape, scale, &device()).require_grad())
-}
-
-fn some_steps(size: Size, seed: u32) -> Tensor<2, Bool> {
-    let mut numbers = Numbers(seed);
-    let real: Vec<bool> = (0..size.batch * size.time)
-        .map(|_| numbers.next() > -0.3)
-        .collect();
-    Tensor::from_data(TensorData::new(real, [size.batch, size.time]), &device())
 }
 
 type Form = fn(Tensor<3>, &GruWeights, Tensor<2>, Option<Tensor<2, Bool>>) -> Tensor<3>;
@@ -126,7 +109,7 @@ fn values_and_gradients_agree_over_shapes() {
         for reset_after in [true, false] {
             let size = size(reset_after, shape);
             for masked in [false, true] {
-                let mask = masked.then(|| some_steps(size, 5));
+                let mask = masked.then(|| some_steps(size.batch, size.time, 5));
                 let error = error(KERNEL, size, &leaves(size, 1), mask.as_ref());
                 assert!(error < TOLERANCE, "{size:?}, masked {masked}: {error}");
             }
@@ -330,7 +313,7 @@ fn mutants_are_caught() {
     ];
     let size = size(true, [4, 5, 3, 6]);
     let leaves = leaves(size, 12);
-    let mask = some_steps(size, 3);
+    let mask = some_steps(size.batch, size.time, 3);
     for (name, form) in wrong {
         assert!(
             error(form, size, &leaves, Some(&mask)) > TOLERANCE,
@@ -342,7 +325,7 @@ fn mutants_are_caught() {
 #[test]
 #[should_panic(expected = "mask must be [batch, time]")]
 fn a_mask_of_another_shape_is_refused() {
-    let mask = some_steps(size(true, [3, 2, 4, 5]), 1);
+    let mask = some_steps(3, 2, 1);
     let size = size(true, [2, 3, 4, 5]);
     let _ = run(KERNEL, size, &leaves(size, 1), Some(&mask));
 }
