@@ -9,6 +9,7 @@ mod adam;
 mod gru;
 mod gru_op;
 mod isa;
+mod linear;
 mod logistic;
 mod lstm;
 mod lstm_op;
@@ -23,6 +24,7 @@ mod tests;
 
 pub(crate) use adam::Step;
 pub(crate) use gru_op::gru;
+pub(crate) use linear::linear;
 pub(crate) use logistic::discretised_logistic;
 pub(crate) use lstm_op::lstm;
 pub(crate) use map::Map;
