@@ -1,4 +1,4 @@
-"""The training steps of `cargo bench -p unbiased-kernels --bench training` in PyTorch.
+"""The training steps of `cargo bench --workspace --bench training` in PyTorch.
 
     python3 benches/peer_training.py [--threads N] [--only PART_OF_A_NAME]
 

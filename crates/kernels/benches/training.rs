@@ -1,6 +1,6 @@
 //! Whole training steps with Adam, to be run beside `benches/peer_training.py`.
 //!
-//! `cargo bench -p unbiased-kernels --bench training -- [case] [--steps N]`; a part of a name picks the cases.
+//! `cargo bench --workspace --bench training -- [case] [--steps N]`; a part of a name picks the cases.
 //!
 //! Prints `ours <case> <median ms> <minimum ms> <share>`. The share is the rate of the layers' multiply-adds in the fastest step over that of
 //! Burn's product of two 1024×1024 matrices, measured in the same run. They are counted forward, towards the weights and towards the inputs
