@@ -1,16 +1,16 @@
 //! Every operation against its composed form, on Flex, interleaved: median and minimum in microseconds.
 //!
-//! `cargo bench --workspace --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows what the second thread gives. A kernel that is not
-//! faster than its composed form has no place in the crate.
+//! `cargo bench --workspace --bench kernels`, with a part of a name behind it for some of them; with `RAYON_NUM_THREADS=1` in front it shows
+//! what the second thread gives. A kernel that is not faster than its composed form has no place in the crate.
 
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
 use unbiased_kernels::{
-    FusedAdamConfig, NoiseLaw, bernoulli_kl, bernoulli_log_lik, categorical_log_lik, composed,
-    discretised_logistic, exp, log, log_sigmoid, log_softmax, logsumexp, noise, sigmoid, softmax,
-    softplus, tanh,
+    Activation, FusedAdamConfig, NoiseLaw, bernoulli_kl, bernoulli_log_lik, categorical_log_lik,
+    composed, discretised_logistic, exp, linear, log, log_sigmoid, log_softmax, logsumexp, noise,
+    sigmoid, softmax, softplus, tanh,
 };
 
 const ROUNDS: usize = 41;
@@ -79,6 +79,11 @@ fn compare<A, B>(
 }
 
 fn main() {
+    // On a thread of the pool, where training runs: see the `main` of the program.
+    rayon::scope(|_| benchmark());
+}
+
+fn benchmark() {
     println!(
         "{:34} {:>9} {:>9} {:>10} {:>10} {:>8} {:>8}",
         "operation", "fused", "min", "composed", "min", "ratio", "of mins"
@@ -90,6 +95,7 @@ fn main() {
     maps();
     rows();
     host_noise();
+    affine();
     adam();
 }
 
@@ -239,6 +245,50 @@ fn host_noise() {
                 composed,
             );
         }
+    }
+}
+
+/// Against Burn's affine map followed by our tanh, so that the ratio is what the products give.
+fn affine() {
+    for [rows, d_in, d_out] in [
+        [24, 784, 200],
+        [100, 784, 200],
+        [100, 200, 200],
+        [100, 200, 784],
+        [1000, 200, 200],
+    ] {
+        let (x, weight) = (leaf(rows, d_in, 1), plain(d_in, d_out, 2) * 0.01);
+        let bias = plain(1, d_out, 3).squeeze_dim::<1>(0);
+        let fused = |x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>| {
+            linear(
+                x.clone(),
+                weight.clone(),
+                Some(bias.clone()),
+                Activation::Tanh,
+            )
+        };
+        let separate = |x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>| {
+            let (x, weight, bias) = (x.clone(), weight.clone(), Some(bias.clone()));
+            tanh(composed::linear(x, weight, bias, Activation::Identity))
+        };
+        let values = x.clone().inner();
+        let work = rows * d_in * d_out / 100;
+        compare(
+            &format!("linear {rows}x{d_in}x{d_out} value"),
+            work,
+            || fused(&values, &weight, &bias),
+            || separate(&values, &weight, &bias),
+        );
+        let (weight, bias) = (
+            weight.autodiff().require_grad(),
+            bias.autodiff().require_grad(),
+        );
+        compare(
+            &format!("linear {rows}x{d_in}x{d_out} both"),
+            work,
+            || fused(&x, &weight, &bias).backward(),
+            || separate(&x, &weight, &bias).backward(),
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 //! They work on every backend and for every float type, and are differentiated by the framework.
 
 use crate::lstm::NORM_EPSILON;
-use crate::{GruWeights, LstmNorms, LstmWeights};
+use crate::{Activation, GruWeights, LstmNorms, LstmWeights};
 use burn::nn::LstmState;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Bool, Tensor, activation, module};
@@ -106,6 +106,24 @@ pub fn bernoulli_kl(q_logits: Tensor<2>, p_logits: Tensor<2>) -> Tensor<1> {
     (cross + softplus(p_logits) - softplus(q_logits))
         .sum_dim(1)
         .squeeze_dim(1)
+}
+
+/// See [`crate::linear()`].
+#[must_use]
+pub fn linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+) -> Tensor<D> {
+    let y = module::linear(x, weight, bias);
+    match activation {
+        Activation::Identity => y,
+        Activation::Tanh => tanh(y),
+        Activation::Sigmoid => sigmoid(y),
+        Activation::Relu => activation::relu(y),
+        Activation::Softplus => softplus(y),
+    }
 }
 
 /// See [`crate::lstm()`].

@@ -21,12 +21,14 @@
 //! | [`conv2d()`], [`Conv2d`], [`conv_transpose2d`], [`ConvTranspose2d`] | with strides, paddings and [`KernelMask`]s | by hand, towards all three inputs |
 //! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
 //! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
+//! | [`linear()`], [`Linear`] | `f(x·W + b)` with f = identity, tanh, sigmoid, relu or softplus ([`Activation`]) | by hand, towards all three inputs |
 //! | [`FusedAdam`] | Adam, ε after or before the bias correction ([`Epsilon`]) | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
-//! more than one thread from 1 Mi elements on (recurrent layers split the batch from 1 Mi products on). Views are made contiguous first.
-//! Results do not depend on the number of threads, except that the products with the input and the gradients of the weights are Burn's.
+//! more than one thread from 1 Mi elements on (Adam from 64 Ki; recurrent layers split the batch from 1 Mi products on, affine maps their
+//! columns from 2 Mi). Views are made contiguous first. Results do not depend on the number of threads, except in affine maps and in a
+//! recurrent layer's products with the input and gradients of the weights: these products are Burn's.
 //! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors, and [`gru()`] for a
 //! single step.
 //!
@@ -71,6 +73,7 @@ mod conv;
 #[cfg(feature = "flex")]
 mod flex;
 mod gru;
+mod linear;
 mod lstm;
 mod noise;
 mod ops;
@@ -78,6 +81,7 @@ mod ops;
 pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
+pub use linear::{Activation, Linear, linear};
 pub use lstm::{
     Lstm, LstmConfig, LstmLayerNorm, LstmNorms, LstmWeights, lstm, lstm_cell, lstm_step,
 };

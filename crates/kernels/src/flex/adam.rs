@@ -1,8 +1,11 @@
 //! One Adam step in one pass over parameter, gradient and both moments.
 
 use super::isa::{Isa, Task};
-use super::{GRAIN, PARALLEL_FROM, scalar::fma};
+use super::scalar::fma;
 use rayon::prelude::*;
+
+/// From how many elements on the work is split over threads: about 30 µs of it, most of them for a root and a quotient per element.
+const SPLIT_FROM: usize = 64 * 1024;
 
 /// The numbers of one step, in single precision: see [`crate::FusedAdam`] for the equations.
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +40,15 @@ pub(super) fn step(
             v,
         });
     };
-    if parameter.len() < PARALLEL_FROM {
+    if parameter.len() < SPLIT_FROM {
         run((((parameter, gradient), m), v));
     } else {
+        let part = parameter.len().div_ceil(rayon::current_num_threads());
         parameter
-            .par_chunks_mut(GRAIN)
-            .zip(gradient.par_chunks(GRAIN))
-            .zip(m.par_chunks_mut(GRAIN))
-            .zip(v.par_chunks_mut(GRAIN))
+            .par_chunks_mut(part)
+            .zip(gradient.par_chunks(part))
+            .zip(m.par_chunks_mut(part))
+            .zip(v.par_chunks_mut(part))
             .for_each(run);
     }
 }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 pub(crate) enum Map {
     Sigmoid,
     Tanh,
+    Relu,
     Softplus,
     LogSigmoid,
     Exp,
@@ -17,9 +18,9 @@ pub(crate) enum Map {
 }
 
 impl Map {
-    /// The slope follows from the output for sigmoid, tanh and exp; the others need their input (softplus: 1 − e^−y cancels for small y).
+    /// The slope follows from the output for sigmoid, tanh, relu and exp; the others need their input (softplus: 1 − e^−y cancels for small y).
     pub(super) fn slope_from_output(self) -> bool {
-        matches!(self, Self::Sigmoid | Self::Tanh | Self::Exp)
+        matches!(self, Self::Sigmoid | Self::Tanh | Self::Relu | Self::Exp)
     }
 }
 
@@ -28,6 +29,7 @@ pub(super) fn apply(isa: Isa, map: Map, x: &mut [f32]) {
     match map {
         Map::Sigmoid => apply_with::<Sigmoid>(isa, x),
         Map::Tanh => apply_with::<Tanh>(isa, x),
+        Map::Relu => apply_with::<Relu>(isa, x),
         Map::Softplus => apply_with::<Softplus>(isa, x),
         Map::LogSigmoid => apply_with::<LogSigmoid>(isa, x),
         Map::Exp => apply_with::<Exp>(isa, x),
@@ -40,6 +42,7 @@ pub(super) fn scale_by_slope(isa: Isa, map: Map, saved: &[f32], g: &mut [f32]) {
     match map {
         Map::Sigmoid => scale_with::<Sigmoid>(isa, saved, g),
         Map::Tanh => scale_with::<Tanh>(isa, saved, g),
+        Map::Relu => scale_with::<Relu>(isa, saved, g),
         Map::Softplus => scale_with::<Softplus>(isa, saved, g),
         Map::LogSigmoid => scale_with::<LogSigmoid>(isa, saved, g),
         Map::Exp => scale_with::<Exp>(isa, saved, g),
@@ -49,7 +52,8 @@ pub(super) fn scale_by_slope(isa: Isa, map: Map, saved: &[f32], g: &mut [f32]) {
 
 trait Function: Send + Sync {
     fn value<const FMA: bool>(x: f32) -> f32;
-    fn slope<const FMA: bool>(saved: f32) -> f32;
+    /// g·f′.
+    fn scale<const FMA: bool>(saved: f32, g: f32) -> f32;
 }
 
 struct Sigmoid;
@@ -59,8 +63,8 @@ impl Function for Sigmoid {
         scalar::sigmoid::<FMA>(x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(y: f32) -> f32 {
-        y * (1.0 - y)
+    fn scale<const FMA: bool>(y: f32, g: f32) -> f32 {
+        g * (y * (1.0 - y))
     }
 }
 
@@ -71,8 +75,21 @@ impl Function for Tanh {
         scalar::tanh::<FMA>(x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(y: f32) -> f32 {
-        1.0 - y * y
+    fn scale<const FMA: bool>(y: f32, g: f32) -> f32 {
+        g * (1.0 - y * y)
+    }
+}
+
+struct Relu;
+impl Function for Relu {
+    #[inline(always)]
+    fn value<const FMA: bool>(x: f32) -> f32 {
+        if x <= 0.0 { 0.0 } else { x }
+    }
+    #[inline(always)]
+    fn scale<const FMA: bool>(y: f32, g: f32) -> f32 {
+        // Not a product: an infinite g times 0 would be NaN.
+        if y <= 0.0 { 0.0 } else { g }
     }
 }
 
@@ -83,8 +100,8 @@ impl Function for Softplus {
         scalar::softplus::<FMA>(x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(x: f32) -> f32 {
-        scalar::sigmoid::<FMA>(x)
+    fn scale<const FMA: bool>(x: f32, g: f32) -> f32 {
+        g * scalar::sigmoid::<FMA>(x)
     }
 }
 
@@ -95,8 +112,8 @@ impl Function for LogSigmoid {
         -scalar::softplus::<FMA>(-x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(x: f32) -> f32 {
-        scalar::sigmoid::<FMA>(-x)
+    fn scale<const FMA: bool>(x: f32, g: f32) -> f32 {
+        g * scalar::sigmoid::<FMA>(-x)
     }
 }
 
@@ -107,8 +124,8 @@ impl Function for Exp {
         scalar::exp::<FMA>(x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(y: f32) -> f32 {
-        y
+    fn scale<const FMA: bool>(y: f32, g: f32) -> f32 {
+        g * y
     }
 }
 
@@ -119,8 +136,8 @@ impl Function for Log {
         scalar::log::<FMA>(x)
     }
     #[inline(always)]
-    fn slope<const FMA: bool>(x: f32) -> f32 {
-        1.0 / x
+    fn scale<const FMA: bool>(x: f32, g: f32) -> f32 {
+        g * (1.0 / x)
     }
 }
 
@@ -166,7 +183,7 @@ impl<F: Function> Task for Scale<'_, F> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (&saved, g) in self.0.iter().zip(self.1) {
-            *g *= F::slope::<FMA>(saved);
+            *g = F::scale::<FMA>(saved, *g);
         }
     }
 }

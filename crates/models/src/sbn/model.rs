@@ -2,11 +2,11 @@
 
 use burn::{
     module::{Initializer, Module, Param},
-    nn::{Linear, LinearConfig},
+    nn::LinearConfig,
     tensor::{Device, Tensor, TensorData, activation::sigmoid},
 };
 use unbiased_estimators::{Key, Noise, Role, law};
-use unbiased_kernels::tanh;
+use unbiased_kernels::{Activation, Linear};
 
 use super::config::{Latent, Prior, SbnConfig, Task};
 use crate::init::{Init, initialise_with, lecun_uniform};
@@ -23,13 +23,17 @@ impl Stack {
             .chain(hidden.iter().copied())
             .chain(std::iter::once(d_out))
             .collect();
-        let layer = |w: &[usize]| {
-            LinearConfig::new(w[0], w[1])
-                .with_initializer(Initializer::Zeros)
-                .init(device)
+        let layer = |(index, w): (usize, &[usize])| {
+            let config = LinearConfig::new(w[0], w[1]).with_initializer(Initializer::Zeros);
+            let last = index == hidden.len();
+            Linear::new(&config, device).with(if last {
+                Activation::Identity
+            } else {
+                Activation::Tanh
+            })
         };
         Self {
-            layers: widths.windows(2).map(layer).collect(),
+            layers: widths.windows(2).enumerate().map(layer).collect(),
         }
     }
 
@@ -44,7 +48,7 @@ impl Stack {
     #[must_use]
     pub fn hidden(&self, x: Tensor<2>) -> Tensor<2> {
         let inner = &self.layers[..self.layers.len() - 1];
-        inner.iter().fold(x, |x, layer| tanh(layer.forward(x)))
+        inner.iter().fold(x, |x, layer| layer.forward(x))
     }
 
     /// Applies the last map.

@@ -1,6 +1,7 @@
 //! Every instruction set of this CPU against double precision.
 
 mod conv;
+mod linear;
 mod noise;
 mod recurrent;
 mod rows;
@@ -19,9 +20,10 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-const MAPS: [Map; 6] = [
+const MAPS: [Map; 7] = [
     Map::Sigmoid,
     Map::Tanh,
+    Map::Relu,
     Map::Softplus,
     Map::LogSigmoid,
     Map::Exp,
@@ -32,6 +34,7 @@ fn exact(map: Map, x: f64) -> f64 {
     match map {
         Map::Sigmoid => sigmoid(x),
         Map::Tanh => x.tanh(),
+        Map::Relu => x.max(0.0),
         Map::Softplus => softplus(x),
         Map::LogSigmoid => -softplus(-x),
         Map::Exp => x.exp(),
@@ -142,6 +145,7 @@ fn maps_pass_infinities_and_nan_through() {
         for (map, low, high) in [
             (Map::Sigmoid, 0.0, 1.0),
             (Map::Tanh, -1.0, 1.0),
+            (Map::Relu, 0.0, f32::INFINITY),
             (Map::Softplus, 0.0, f32::INFINITY),
             (Map::LogSigmoid, f32::NEG_INFINITY, 0.0),
             (Map::Exp, 0.0, f32::INFINITY),
@@ -193,6 +197,7 @@ fn slopes_of_maps_match() {
                     let exact = match map {
                         Map::Sigmoid => before * sigmoid(x) * sigmoid(-x),
                         Map::Tanh => before * (1.0 - x.tanh() * x.tanh()),
+                        Map::Relu => before * f64::from(u8::from(x > 0.0)),
                         Map::Softplus => before * sigmoid(x),
                         Map::LogSigmoid => before * sigmoid(-x),
                         Map::Exp => before * x.exp(),
