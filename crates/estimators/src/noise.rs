@@ -1,7 +1,7 @@
 //! Noise as an argument: counter-based, keyed, the same bits on every platform and device.
 //!
 //! A number depends only on (seed, step, site, occurrence, role, copy, row, column): not on call order, batch
-//! composition, threads or backend. It is drawn on the host by [`unbiased_kernels::noise`]; neither 0 nor 1 occurs
+//! composition, threads or backend. It is drawn on the host by [`unbiased_kernels::noise()`]; neither 0 nor 1 occurs
 //! among its uniforms, so every law is finite.
 
 use std::sync::Arc;

@@ -1,11 +1,6 @@
 //! Quantile functions in single precision: no calls, no branches and no fused products, so that loops over them vectorise and every
 //! instruction set gives the same bits. They have a logarithm of their own: what they return is a promise, and that of the other kernels is not.
 
-#![allow(
-    clippy::inline_always,
-    reason = "the helpers must be compiled with the instruction set of the function that enters them: see `flex::isa`"
-)]
-
 use super::bits;
 
 /// Numbers per pass; they stay in the fastest cache from the first pass, over bits, to the second one.

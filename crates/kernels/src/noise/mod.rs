@@ -1,5 +1,10 @@
 //! Random numbers as a function of a counter, drawn on the host.
 
+#![allow(
+    clippy::inline_always,
+    reason = "the helpers must be compiled with the instruction set of the function that enters them: see `flex::isa`"
+)]
+
 pub(crate) mod f32_laws;
 mod f64_laws;
 #[cfg(test)]
