@@ -283,7 +283,7 @@ mod tests {
             assert!(
                 (got - want).abs() < 1e-12 * (1.0 + want.abs()),
                 "{got} {want}"
-            )
+            );
         };
         // An exponential variable: -ln(1 - u).
         near(ln_gamma_quantile(1.0, 0.3)[0].exp(), -f64::ln(0.7));
