@@ -284,7 +284,7 @@ fn four_million_draws_are_finite_and_allowed() {
 }
 
 #[test]
-#[ignore = "half a minute"]
+#[ignore = "a minute on a busy machine"]
 fn sixty_seven_million_draws_are_finite_and_allowed() {
     noise_is_finite(1 << 20);
     masked_classes_are_never_drawn(1 << 26);

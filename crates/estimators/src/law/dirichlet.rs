@@ -9,12 +9,13 @@ use burn::tensor::{Tensor, activation::softmax};
 
 use super::{
     Law, Reparameterization,
+    entrywise::LEAST,
     special::{digamma, ln_gamma, ln_gamma_quantile, on_host},
 };
 use crate::noise::NoiseLaw;
 
 /// `n` independent points of simplices with `parts` coordinates each; parameters are ln concentrations `[rows, n * parts]`, values
-/// blocks that sum to one, each entry at least 1e-38.
+/// blocks that sum to one, each entry at least 1e-30.
 #[derive(Debug, Clone, Copy)]
 pub struct Dirichlet {
     /// Coordinates of a point, at least 2.
@@ -72,7 +73,7 @@ impl Law for Dirichlet {
         let change = self.split(params.clone() - params.clone().inner());
         let [_, log_g, slope] = self.draw(params, noise);
         softmax(log_g + slope * change, 1)
-            .clamp_min(f64::from(f32::MIN_POSITIVE))
+            .clamp_min(LEAST)
             .reshape(shape)
     }
 

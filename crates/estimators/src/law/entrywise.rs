@@ -47,11 +47,14 @@ pub(super) fn halves(params: Tensor<2>) -> [Tensor<2>; 2] {
     ]
 }
 
+/// The least value of a positive variable: densities have slopes of `1/x`, which must not overflow in f32.
+pub(super) const LEAST: f64 = 1e-30;
+
 /// `x` in (0, 1) as far as its precision tells: no density there is at an end.
 pub(super) fn inside_unit(x: Tensor<2>) -> Tensor<2> {
     let spacing = match FloatDType::from(x.dtype()) {
         FloatDType::F64 => f64::EPSILON,
         _ => f64::from(f32::EPSILON),
     };
-    x.clamp(f64::from(f32::MIN_POSITIVE), 1.0 - spacing / 2.0)
+    x.clamp(LEAST, 1.0 - spacing / 2.0)
 }

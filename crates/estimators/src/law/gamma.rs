@@ -9,13 +9,13 @@ use burn::tensor::Tensor;
 
 use super::{
     Entrywise, Law, Reparameterization,
-    entrywise::{self, halves},
+    entrywise::{self, LEAST, halves},
     row_sum,
     special::{digamma, ln_gamma, ln_gamma_quantile, on_host},
 };
 use crate::noise::NoiseLaw;
 
-/// Gamma variables; parameters are `[ln concentration, ln rate]` side by side, `[rows, 2 n]`, values `[rows, n]`, at least 1e-38.
+/// Gamma variables; parameters are `[ln concentration, ln rate]` side by side, `[rows, 2 n]`, values `[rows, n]`, at least 1e-30.
 #[derive(Debug, Clone, Copy)]
 pub struct Gamma;
 
@@ -23,9 +23,7 @@ impl Entrywise for Gamma {
     fn draw(&self, [log_a, log_rate]: [Tensor<2>; 2], u: Tensor<2>) -> [Tensor<2>; 3] {
         let a = log_a.exp();
         let [log_x, in_a] = on_host([a.clone(), u], |[a, u]| ln_gamma_quantile(a, u));
-        let x = (log_x - log_rate)
-            .exp()
-            .clamp_min(f64::from(f32::MIN_POSITIVE));
+        let x = (log_x - log_rate).exp().clamp_min(LEAST);
         [x.clone(), x.clone() * in_a * a, x.neg()]
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Entrywise, Law, Reparameterization,
     entrywise::{self, halves, inside_unit},
     row_sum,
-    special::{EULER, digamma, ln_gamma},
+    special::{EULER, digamma, ln_gamma, ln_one_minus_exp},
 };
 use crate::noise::NoiseLaw;
 
@@ -20,10 +20,8 @@ pub struct Kumaraswamy;
 
 impl Entrywise for Kumaraswamy {
     fn draw(&self, [log_a, log_b]: [Tensor<2>; 2], noise: Tensor<2>) -> [Tensor<2>; 3] {
-        // 1 - e^-r = 2 h / (1 + h), h = tanh(r / 2), which does not cancel where r is small.
         let r = noise * log_b.neg().exp();
-        let h = (r.clone() * 0.5).tanh();
-        let log_rest = (h.clone() * 2.0).log() - h.log1p();
+        let log_rest = ln_one_minus_exp(r.clone());
         let inverse = log_a.neg().exp();
         let log_x = log_rest.clone() * inverse.clone();
         let x = inside_unit(log_x.clone().exp());
@@ -60,20 +58,20 @@ impl Law for Kumaraswamy {
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
         let [log_a, log_b] = halves(params);
         let (a, b) = (log_a.clone().exp(), log_b.clone().exp());
+        // x^a = e^-s.
         let log_x = value.log();
-        let log_rest = (log_x.clone() * a.clone()).exp().neg().log1p();
-        row_sum(log_a + log_b + (a - 1.0) * log_x + (b - 1.0) * log_rest)
+        let s = log_x.clone().neg() * a.clone();
+        row_sum(log_a + log_b + (a - 1.0) * log_x + (b - 1.0) * ln_one_minus_exp(s))
     }
 
     fn score(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
         let [log_a, log_b] = halves(params);
         let (a, b) = (log_a.exp(), log_b.exp());
-        let scaled = value.log() * a;
-        let power = scaled.clone().exp();
-        let rest = power.clone().neg() + 1.0;
-        let odds = power / rest.clone();
-        let in_a = scaled.clone() + 1.0 - (b.clone() - 1.0) * odds * scaled;
-        Tensor::cat(vec![in_a, b * rest.log() + 1.0], 1)
+        let s = value.log().neg() * a;
+        let log_rest = ln_one_minus_exp(s.clone());
+        let odds = (s.clone().neg() - log_rest.clone()).exp();
+        let in_a = s.clone().neg() + 1.0 + (b.clone() - 1.0) * odds * s;
+        Tensor::cat(vec![in_a, b * log_rest + 1.0], 1)
     }
 
     fn negative_entropy(&self, params: Tensor<2>) -> Option<Tensor<1>> {

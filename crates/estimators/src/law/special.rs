@@ -58,6 +58,12 @@ pub(super) fn digamma(x: Tensor<2>) -> Tensor<2> {
     far.log() - inverse * 0.5 - series * square - back
 }
 
+/// `ln(1 - e^-s)`, `s > 0`, by `1 - e^-s = 2 h / (1 + h)`, `h = tanh(s / 2)`: nothing cancels where `s` is small.
+pub(super) fn ln_one_minus_exp(s: Tensor<2>) -> Tensor<2> {
+    let h = (s * 0.5).tanh();
+    (h.clone() * 2.0).log() - h.log1p()
+}
+
 /// `f` of each entry of tensors of one shape, on the host in f64. Waits for the device; the results carry no gradient.
 pub(super) fn on_host<const I: usize, const O: usize>(
     inputs: [Tensor<2>; I],
@@ -153,13 +159,15 @@ pub(super) fn ln_gamma_quantile(a: f64, u: f64) -> [f64; 2] {
 
 /// The `u`-quantile of a beta variable, and its derivatives in `a` and `b`.
 pub(super) fn beta_quantile(a: f64, b: f64, u: f64) -> [f64; 3] {
-    let mean = a / (a + b);
-    if ln_beta_distribution(a, b, mean.ln())[0] >= u.ln() {
-        let [y, in_a, in_b] = lower_beta_quantile(a, b, u);
+    // Solved from the end whose series is short: below the mean from 0, above it from 1, and away from both ends.
+    let from_end = |exponent: f64| f64::min(0.1, 50.0 / exponent);
+    let pivot = (a / (a + b)).max(from_end(b)).min(1.0 - from_end(a));
+    if ln_beta_distribution(a, b, pivot.ln())[0] >= u.ln() {
+        let [y, in_a, in_b] = lower_beta_quantile(a, b, u, pivot);
         let x = y.exp();
         return [x, x * in_a, x * in_b];
     }
-    let [y, in_b, in_a] = lower_beta_quantile(b, a, 1.0 - u);
+    let [y, in_b, in_a] = lower_beta_quantile(b, a, 1.0 - u, 1.0 - pivot);
     let x = y.exp();
     [1.0 - x, -x * in_a, -x * in_b]
 }
@@ -167,7 +175,7 @@ pub(super) fn beta_quantile(a: f64, b: f64, u: f64) -> [f64; 3] {
 /// `ln I_x(a, b)` and its derivatives in `ln x`, `a` and `b`, for `x = e^y`:
 ///
 /// `I_x(a, b) = x^a (1 - x)^b / (a B(a, b)) sum_n (a + b) .. (a + b + n - 1) x^n / ((a + 1) .. (a + n))` (Abramowitz & Stegun, 1964,
-/// 26.5.4 and 15.3.3), again a series of positive terms; it converges well below the mean.
+/// 26.5.4 and 15.3.3), again a series of positive terms; it converges well away from 1.
 fn ln_beta_distribution(a: f64, b: f64, y: f64) -> [f64; 4] {
     let x = y.exp();
     let (mut term, mut sum) = (1.0, 1.0);
@@ -194,10 +202,10 @@ fn ln_beta_distribution(a: f64, b: f64, y: f64) -> [f64; 4] {
     ]
 }
 
-/// `ln x` for a quantile below the mean, and its derivatives in `a` and `b`.
-fn lower_beta_quantile(a: f64, b: f64, u: f64) -> [f64; 3] {
+/// `ln x` for a quantile below `pivot`, and its derivatives in `a` and `b`.
+fn lower_beta_quantile(a: f64, b: f64, u: f64, pivot: f64) -> [f64; 3] {
     let ln_u = u.ln();
-    let high = (a / (a + b)).ln();
+    let high = pivot.ln();
     // Far enough down `I_x` is a power of `x`, and above it.
     let mut low = high;
     while ln_beta_distribution(a, b, low)[0] > ln_u {
@@ -275,7 +283,7 @@ mod tests {
             assert!(
                 (got - want).abs() < 1e-12 * (1.0 + want.abs()),
                 "{got} {want}"
-            )
+            );
         };
         // An exponential variable: -ln(1 - u).
         near(ln_gamma_quantile(1.0, 0.3)[0].exp(), -f64::ln(0.7));
@@ -324,7 +332,15 @@ mod tests {
                 let want = slope(&|a| ln_gamma_quantile(a, u)[0], a);
                 near(&format!("gamma {a} {u}"), ln_gamma_quantile(a, u)[1], want);
             }
-            for (a, b) in [(0.3, 0.6), (1.0, 1.0), (2.5, 0.8), (0.7, 6.0), (40.0, 30.0)] {
+            for (a, b) in [
+                (0.3, 0.6),
+                (1.0, 1.0),
+                (2.5, 0.8),
+                (0.7, 6.0),
+                (40.0, 30.0),
+                (0.3, 20.0),
+                (20.0, 0.3),
+            ] {
                 let [_, in_a, in_b] = beta_quantile(a, b, u);
                 let what = format!("beta {a} {b} {u}");
                 near(&what, in_a, slope(&|a| beta_quantile(a, b, u)[0], a));

@@ -1,4 +1,4 @@
-//! DReG: the doubly reparameterized gradient of a bound of several samples.
+//! The doubly reparameterized gradient (`DReG`) of a bound of several samples.
 //!
 //! Source: Tucker, Lawson, Gu & Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2019, eq. 8.
 //!

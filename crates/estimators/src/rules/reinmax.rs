@@ -1,4 +1,4 @@
-//! ReinMax: straight-through of second order.
+//! `ReinMax`: straight-through of second order.
 //!
 //! Source: Liu, Dong, Liu, Yu & Gao, "Bridging Discrete and Backpropagation: Straight-Through and Beyond", 2023, section 3.
 //!

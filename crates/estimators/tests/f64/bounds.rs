@@ -171,7 +171,7 @@ fn pathwise_and_doubly_reparameterized_gradients_of_a_bound_have_the_exact_gradi
     }
 }
 
-/// DReG written from outside, with any power of the weights and the score kept or not.
+/// `dreg` written from outside, with any power of the weights and the score kept or not.
 #[derive(Clone)]
 struct Doubly {
     power: i32,
@@ -299,7 +299,7 @@ fn choices_that_follow_one_another_are_reparameterized_through() {
 }
 
 /// Rainforth et al., "Tighter Variational Bounds Are Not Necessarily Better", 2018: the signal-to-noise ratio of the plain
-/// gradient at the posterior falls as `K^(-1/2)`, that of the model grows as `K^(1/2)`; DReG's grows at both.
+/// gradient at the posterior falls as `K^(-1/2)`, that of the model grows as `K^(1/2)`; that of `dreg` grows at both.
 #[test]
 fn the_signal_of_the_posterior_drowns_in_more_samples_but_for_the_doubly_reparameterized() {
     let theta = [0.9, 0.2, 0.1, 0.2, 0.9];

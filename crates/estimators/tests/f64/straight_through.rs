@@ -227,7 +227,12 @@ fn more_latents_take_the_second_moment_of_gumbel_rao_to_that_of_the_conditional_
         })
         .sum();
     check(compare("one latent", &[moment(1)], &[plain], 1e-9));
-    check(compare("two", &[moment(2)], &[(plain + limit) / 2.0], 1e-9));
+    check(compare(
+        "two",
+        &[moment(2)],
+        &[0.5 * plain + 0.5 * limit],
+        1e-9,
+    ));
     assert!(limit < 0.9 * plain, "{limit} {plain}");
 }
 
@@ -298,7 +303,9 @@ fn reinmax_has_its_published_expectation_where_the_cost_is_cubic() {
         for b in 0..3 {
             let slope = 2.0 * w[b] + 3.0 * w[b].powi(2);
             let one_hot = |i: usize| f64::from(u8::from(i == b));
-            let half: Vec<f64> = (0..3).map(|i| (tempered[i] + one_hot(i)) / 2.0).collect();
+            let half: Vec<f64> = (0..3)
+                .map(|i| 0.5 * tempered[i] + 0.5 * one_hot(i))
+                .collect();
             let pull = |q: &[f64], i: usize| {
                 let mean: f64 = (0..3).map(|j| q[j] * w[j]).sum();
                 q[i] * (w[i] - mean) * slope

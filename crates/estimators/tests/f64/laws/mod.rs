@@ -1,10 +1,12 @@
 //! Laws: densities, scores, conditional latents and their Jacobians, Concrete densities, divergences. Plackett-Luce, which
 //! the library does not know, goes through the same checks.
 
+mod closed_forms;
 mod continuous;
 mod latents;
 mod probabilities;
 mod relaxed_values;
+mod sites;
 
 use burn::tensor::{Tensor, TensorData};
 use unbiased_estimators::{
