@@ -89,6 +89,7 @@ fn it_is_the_step_of_the_sequence() {
         input,
         recurrent,
         bias: bias.squeeze_dim(0),
+        norms: None,
     };
     let state = LstmState::new(cell, hidden);
     let (_, want) = lstm(x.unsqueeze_dim(1), &weights, Some(state), None);

@@ -3,8 +3,10 @@
 mod adam;
 mod conv;
 mod gru;
+mod linear;
 mod lstm;
 mod lstm_cell;
+mod noise;
 mod operations;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,7 @@
 //! The composed forms in double precision against central differences. A binary of its own: the device's default precision is set once per
 //! process, before its first tensor. The kernels are single precision, so here the public functions run the composed forms.
 
+mod linear;
 mod operations;
 mod recurrent;
 #[path = "../support/mod.rs"]

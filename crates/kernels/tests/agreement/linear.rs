@@ -1,15 +1,12 @@
 //! The affine map: kernel against composed form in single precision, value and every gradient, over activations, shapes, views and extremes;
 //! the module against burn's.
 
-mod support;
-
+use crate::support::{Numbers, relative_error};
+use crate::{TOLERANCE, device};
 use burn::module::{Initializer, Module};
 use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
-use support::{Numbers, relative_error};
 use unbiased_kernels::{Activation, Linear, composed, linear};
-
-const TOLERANCE: f64 = 1e-5;
 
 const ACTIVATIONS: [Activation; 5] = [
     Activation::Identity,
@@ -26,12 +23,6 @@ type Form = fn(Leaves, Activation) -> Tensor<2>;
 const KERNEL: Form = |[x, weight, bias], f| linear(x, weight, Some(bias.squeeze_dim(0)), f);
 const COMPOSED: Form =
     |[x, weight, bias], f| composed::linear(x, weight, Some(bias.squeeze_dim(0)), f);
-
-fn device() -> Device {
-    // Without the kernel these tests would compare the composed form with itself.
-    const { assert!(cfg!(feature = "flex")) };
-    Device::flex().autodiff()
-}
 
 fn leaves([rows, d_in, d_out]: [usize; 3]) -> Leaves {
     let mut numbers = Numbers(1);
