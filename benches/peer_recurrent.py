@@ -46,15 +46,13 @@ for batch, steps, d_input, hidden in [(32, 50, 64, 256), (32, 20, 32, 64), (4, 2
         measure(f"{name} value", value)
         measure(f"{name} both", both)
 
-cell = torch.nn.LSTMCell(64, 256)
 x = torch.rand(1, 64) * 2 - 1
+for kind, cell in [("lstm", torch.nn.LSTMCell(64, 256)), ("gru", torch.nn.GRUCell(64, 256))]:
 
+    def sample():
+        with torch.no_grad():
+            state = None
+            for _ in range(20):
+                state = cell(x, state)
 
-def sample():
-    with torch.no_grad():
-        state = None
-        for _ in range(20):
-            state = cell(x, state)
-
-
-measure("lstm b1 64->256, 20 steps of one", sample)
+    measure(f"{kind} b1 64->256, 20 steps of one", sample)

@@ -7,7 +7,7 @@ use burn::nn::LstmState;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
-use unbiased_kernels::{GruConfig, LstmConfig, composed};
+use unbiased_kernels::{GruConfig, LstmConfig, composed, gru_step, lstm_step};
 
 /// As in the program: the system's allocator gives large blocks back at once.
 #[global_allocator]
@@ -56,76 +56,79 @@ fn compare(case: &str, mut candidates: Vec<Candidate<'_>>) {
 
 fn main() {
     println!("{:9} {:34} {:>9} {:>9}", "", "case", "median", "min");
-    for [batch, time, d_input, hidden] in [[32, 50, 64, 256], [32, 20, 32, 64], [4, 20, 64, 128]] {
-        lstm(batch, time, d_input, hidden);
-        for reset_after in [true, false] {
-            gru(batch, time, d_input, hidden, reset_after);
-        }
+    for size in [[32, 50, 64, 256], [32, 20, 32, 64], [4, 20, 64, 128]] {
+        lstm(size, None);
+        lstm(size, Some(1.0));
+        gru(size, true);
+        gru(size, false);
     }
-    step();
+    steps();
     for [batch, hidden] in [[32, 64], [64, 256]] {
         cell(batch, hidden);
     }
 }
 
-fn lstm(batch: usize, time: usize, d_input: usize, hidden: usize) {
-    let device = Device::flex().autodiff();
-    let ours = LstmConfig::new(d_input, hidden, true).init(&device);
-    let theirs = burn::nn::LstmConfig::new(d_input, hidden, true)
-        .init(&device)
-        .load_record(ours.clone().into_record());
-    let (ours_plain, theirs_plain) = (ours.valid(), theirs.valid());
-    let x = numbers([batch, time, d_input]);
-    let name = format!("lstm b{batch} t{time} {d_input}->{hidden}");
-    let initial = || LstmState::initial([batch, hidden], &Device::flex());
-    let square = |output: Tensor<3>| {
-        black_box(output.square().mean().backward());
-    };
-    compare(
-        &format!("{name} value"),
-        vec![
-            (
-                "ours",
-                Box::new(|| drop(black_box(ours_plain.forward(x.clone(), None)))),
-            ),
-            (
-                "composed",
-                Box::new(|| {
-                    let weights = ours_plain.weights();
-                    drop(black_box(composed::lstm(
-                        x.clone(),
-                        &weights,
-                        initial(),
-                        None,
-                    )));
-                }),
-            ),
-            (
-                "burn",
-                Box::new(|| drop(black_box(theirs_plain.forward(x.clone(), None)))),
-            ),
-        ],
-    );
-    compare(
-        &format!("{name} both"),
-        vec![
-            ("ours", Box::new(|| square(ours.forward(x.clone(), None).0))),
-            (
-                "composed",
-                Box::new(|| {
-                    let weights = ours.weights();
-                    square(composed::lstm(x.clone(), &weights, initial(), None).0);
-                }),
-            ),
-            (
-                "burn",
-                Box::new(|| square(theirs.forward(x.clone(), None).0)),
-            ),
-        ],
-    );
+type Forward<'a> = Box<dyn Fn(Tensor<3>) -> Tensor<3> + 'a>;
+
+/// A layer without a tape and with one.
+fn forms<'a, M: Module + 'a>(
+    layer: &M,
+    forward: impl Fn(&M, Tensor<3>) -> Tensor<3> + Copy + 'a,
+) -> [Forward<'a>; 2] {
+    [layer.valid(), layer.clone()]
+        .map(|layer| -> Forward<'a> { Box::new(move |x| forward(&layer, x)) })
 }
 
-fn gru(batch: usize, time: usize, d_input: usize, hidden: usize, reset_after: bool) {
+/// The forward pass without a tape, then forward and backward.
+fn sequences(
+    kind: &str,
+    [batch, time, d_input, hidden]: [usize; 4],
+    layers: Vec<(&str, [Forward<'_>; 2])>,
+) {
+    let name = format!("{kind} b{batch} t{time} {d_input}->{hidden}");
+    let x = &numbers([batch, time, d_input]);
+    let (value, both) = layers
+        .into_iter()
+        .map(
+            |(layer, [plain, tracked])| -> (Candidate<'_>, Candidate<'_>) {
+                let value = move || drop(black_box(plain(x.clone())));
+                let both = move || drop(black_box(tracked(x.clone()).square().mean().backward()));
+                ((layer, Box::new(value)), (layer, Box::new(both)))
+            },
+        )
+        .unzip();
+    compare(&format!("{name} value"), value);
+    compare(&format!("{name} both"), both);
+}
+
+fn lstm(size: [usize; 4], layer_norm: Option<f64>) {
+    let [batch, _, d_input, hidden] = size;
+    let device = Device::flex().autodiff();
+    let ours = LstmConfig {
+        layer_norm,
+        ..LstmConfig::new(d_input, hidden, true)
+    }
+    .init(&device);
+    let mut layers = vec![
+        ("ours", forms(&ours, |lstm, x| lstm.forward(x, None).0)),
+        (
+            "composed",
+            forms(&ours, move |lstm, x| {
+                let initial = LstmState::initial([batch, hidden], &Device::flex());
+                composed::lstm(x, &lstm.weights(), initial, None).0
+            }),
+        ),
+    ];
+    if layer_norm.is_none() {
+        let theirs = burn::nn::LstmConfig::new(d_input, hidden, true).init(&device);
+        layers.push(("burn", forms(&theirs, |lstm, x| lstm.forward(x, None).0)));
+    }
+    let kind = layer_norm.map_or("lstm", |_| "lstm norms");
+    sequences(kind, size, layers);
+}
+
+fn gru(size: [usize; 4], reset_after: bool) {
+    let [batch, _, d_input, hidden] = size;
     let device = Device::flex().autodiff();
     let ours = GruConfig {
         reset_after,
@@ -134,82 +137,59 @@ fn gru(batch: usize, time: usize, d_input: usize, hidden: usize, reset_after: bo
     .init(&device);
     let theirs = burn::nn::GruConfig::new(d_input, hidden, true)
         .with_reset_after(reset_after)
-        .init(&device)
-        .load_record(ours.clone().into_record());
-    let x = numbers([batch, time, d_input]);
-    let place = if reset_after { "" } else { " before" };
-    let initial = || Tensor::zeros([batch, hidden], &Device::flex());
-    let square = |output: Tensor<3>| {
-        black_box(output.square().mean().backward());
-    };
-    let (ours_plain, theirs_plain) = (ours.valid(), theirs.valid());
-    compare(
-        &format!("gru{place} b{batch} t{time} {d_input}->{hidden} value"),
-        vec![
-            (
-                "ours",
-                Box::new(|| drop(black_box(ours_plain.forward(x.clone(), None)))),
-            ),
-            (
-                "composed",
-                Box::new(|| {
-                    let weights = ours_plain.weights();
-                    drop(black_box(composed::gru(
-                        x.clone(),
-                        &weights,
-                        initial(),
-                        None,
-                    )));
-                }),
-            ),
-            (
-                "burn",
-                Box::new(|| drop(black_box(theirs_plain.forward(x.clone(), None)))),
-            ),
-        ],
-    );
-    compare(
-        &format!("gru{place} b{batch} t{time} {d_input}->{hidden} both"),
-        vec![
-            ("ours", Box::new(|| square(ours.forward(x.clone(), None)))),
-            (
-                "composed",
-                Box::new(|| {
-                    square(composed::gru(x.clone(), &ours.weights(), initial(), None));
-                }),
-            ),
-            ("burn", Box::new(|| square(theirs.forward(x.clone(), None)))),
-        ],
-    );
+        .init(&device);
+    let layers = vec![
+        ("ours", forms(&ours, |gru, x| gru.forward(x, None))),
+        (
+            "composed",
+            forms(&ours, move |gru, x| {
+                let initial = Tensor::zeros([batch, hidden], &Device::flex());
+                composed::gru(x, &gru.weights(), initial, None)
+            }),
+        ),
+        ("burn", forms(&theirs, |gru, x| gru.forward(x, None))),
+    ];
+    let kind = if reset_after { "gru" } else { "gru before" };
+    sequences(kind, size, layers);
 }
 
 /// Sampling: one row, one step at a time.
-fn step() {
-    let lstm = LstmConfig::new(64, 256, true).init(&Device::flex());
-    let x = numbers([1, 1, 64]).squeeze_dim::<2>(1);
-    let weights = lstm.weights();
+fn steps() {
+    let device = Device::flex();
+    let x = numbers([1, 1, 64]);
+    let x = || x.clone().squeeze_dim::<2>(1);
+    let (lstm, gru) = (
+        LstmConfig::new(64, 256, true).init(&device).weights(),
+        GruConfig::new(64, 256, true).init(&device).weights(),
+    );
+    let state = || LstmState::initial([1, 256], &Device::flex());
+    let hidden = || Tensor::<2>::zeros([1, 256], &Device::flex());
     compare(
         "lstm b1 64->256, 20 steps of one",
         vec![
             (
                 "ours",
-                Box::new(|| {
-                    let mut state = None;
-                    for _ in 0..20 {
-                        state = Some(unbiased_kernels::lstm_step(x.clone(), &weights, state));
-                    }
-                    drop(black_box(state));
-                }),
+                twenty(state, |state| lstm_step(x(), &lstm, Some(state))),
             ),
             (
                 "composed",
-                Box::new(|| {
-                    let mut state = LstmState::initial([1, 256], &Device::flex());
-                    for _ in 0..20 {
-                        let x = x.clone().unsqueeze_dim(1);
-                        state = composed::lstm(x, &weights, state, None).1;
-                    }
-                    drop(black_box(state));
+                twenty(state, |state| {
+                    composed::lstm(x().unsqueeze_dim(1), &lstm, state, None).1
+                }),
+            ),
+        ],
+    );
+    compare(
+        "gru b1 64->256, 20 steps of one",
+        vec![
+            (
+                "ours",
+                twenty(hidden, |state| gru_step(x(), &gru, Some(state))),
+            ),
+            (
+                "composed",
+                twenty(hidden, |state| {
+                    composed::gru(x().unsqueeze_dim(1), &gru, state, None).squeeze_dim(1)
                 }),
             ),
         ],
@@ -240,4 +220,10 @@ fn cell(batch: usize, hidden: usize) {
             ),
         ],
     );
+}
+
+fn twenty<'a, S>(start: impl Fn() -> S + 'a, step: impl Fn(S) -> S + 'a) -> Box<dyn FnMut() + 'a> {
+    Box::new(move || {
+        drop(black_box((0..20).fold(start(), |state, _| step(state))));
+    })
 }

@@ -17,7 +17,7 @@
 //! | [`discretised_logistic`] | `ln[σ((x + h − μ)/s) − σ((x − h − μ)/s)]`, open at both ends | by hand, towards all three |
 //! | [`softmax`], [`log_softmax`], [`logsumexp`] | over the last axis | from the saved output |
 //! | [`sigmoid`], [`tanh`], [`softplus`], [`log_sigmoid`], [`exp`], [`log`] | element by element | from the saved output or input |
-//! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask | by hand, towards all six inputs |
+//! | [`lstm()`], [`Lstm`], [`gru()`], [`Gru`] | a whole sequence at once, from and to states, with a mask; LSTM also with layer norms | by hand, towards all inputs |
 //! | [`conv2d()`], [`Conv2d`], [`conv_transpose2d`], [`ConvTranspose2d`] | with strides, paddings and [`KernelMask`]s | by hand, towards all three inputs |
 //! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
 //! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
@@ -27,10 +27,9 @@
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
 //! more than one thread from 1 Mi elements on (Adam from 64 Ki; recurrent layers split the batch from 1 Mi products on, affine maps their
-//! columns from 2 Mi). Views are made contiguous first. Results do not depend on the number of threads, except in affine maps and in a
-//! recurrent layer's products with the input and gradients of the weights: these products are Burn's.
-//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors, and [`gru()`] for a
-//! single step.
+//! columns from 2 Mi). Views are made contiguous first. Results do not depend on the number of threads, except in affine maps, whose products
+//! are Burn's.
+//! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors.
 //!
 //! [`noise()`] is drawn on the host for every device, and has the same bits with and without `flex`, which adds instruction sets and threads.
 //!

@@ -229,8 +229,8 @@ pub struct LstmConfig {
     pub batch_first: bool,
     /// Whether the last step is taken first.
     pub reverse: bool,
-    /// Whether both products and the cell state have a layer norm.
-    pub layer_norm: bool,
+    /// If given, both products and the cell state have layer norms, whose gains begin here (at 1 in the paper).
+    pub layer_norm: Option<f64>,
     /// If given, the initial bias of the forget gates; 1 keeps them open (Jozefowicz, Zaremba and Sutskever, 2015).
     pub forget_bias: Option<f64>,
 }
@@ -246,7 +246,7 @@ impl LstmConfig {
             initializer: Initializer::XavierNormal { gain: 1.0 },
             batch_first: true,
             reverse: false,
-            layer_norm: false,
+            layer_norm: None,
             forget_bias: None,
         }
     }
@@ -277,7 +277,7 @@ impl LstmConfig {
             reverse: self.reverse,
             layer_norm: self
                 .layer_norm
-                .then(|| LstmLayerNorm::new(self.d_hidden, device)),
+                .map(|gain| LstmLayerNorm::new(self.d_hidden, gain, device)),
         };
         if let Some(value) = self.forget_bias {
             assert!(self.bias, "LstmConfig: forget_bias needs bias");
@@ -313,7 +313,7 @@ pub struct Lstm {
     pub layer_norm: Option<LstmLayerNorm>,
 }
 
-/// [`LstmNorms`] as parameters; the gains begin at 1, the bias at 0.
+/// [`LstmNorms`] as parameters; the bias begins at 0.
 #[derive(Module, Debug)]
 pub struct LstmLayerNorm {
     /// Gain of the product with the input, `[4 h]`.
@@ -327,13 +327,13 @@ pub struct LstmLayerNorm {
 }
 
 impl LstmLayerNorm {
-    fn new(hidden: usize, device: &Device) -> Self {
+    fn new(hidden: usize, gain: f64, device: &Device) -> Self {
         let full =
             |width: usize, value: f64| Param::from_tensor(Tensor::full([width], value, device));
         Self {
-            input_gain: full(4 * hidden, 1.0),
-            recurrent_gain: full(4 * hidden, 1.0),
-            cell_gain: full(hidden, 1.0),
+            input_gain: full(4 * hidden, gain),
+            recurrent_gain: full(4 * hidden, gain),
+            cell_gain: full(hidden, gain),
             cell_bias: full(hidden, 0.0),
         }
     }

@@ -57,20 +57,9 @@ impl<B: Backend> GruInputs<B> {
 }
 
 impl GruInputs<Flex> {
-    fn sizes(&self) -> Sizes {
-        let [batch, steps, input] = self.x.shape().dims();
-        let [_, hidden] = self.h0.shape().dims();
-        Sizes {
-            batch,
-            steps,
-            input,
-            hidden,
-        }
-    }
-
     /// Output and traces.
     fn forward(&self, keep: bool) -> (FlexTensor, Vec<Trace>) {
-        let sizes = self.sizes();
+        let sizes = Sizes::of(&self.x, &self.h0);
         let Sizes {
             batch,
             steps,
@@ -159,7 +148,7 @@ impl Backward<Flex, 6> for GruGradient {
             output,
             mut traces,
         } = ops.state;
-        let sizes = given.sizes();
+        let sizes = Sizes::of(&given.x, &given.h0);
         let Sizes {
             batch,
             steps,

@@ -3,59 +3,10 @@
 //! The batch is split over threads and each runs all steps of its rows alone, so that no step waits for another thread.
 
 use super::isa::{Isa, Task};
-use super::norm::{AddNormalised, PullBack, normalise};
+use super::norm::{NORMS, NormSlopes, Normalised, Norms, PullBack, normalise};
 use super::panels::Factor;
 use super::scalar::{self, fma};
 use super::sequence::{Sizes, Steps, parts, run_all};
-
-/// Gains and biases of the layer norms.
-#[derive(Clone, Copy)]
-pub(super) struct Norms<'a> {
-    /// Of the products with x and with h, `[4 h]` each.
-    products: [&'a [f32]; 2],
-    /// Of the cell state, `[h]`.
-    gain: &'a [f32],
-    bias: &'a [f32],
-}
-
-/// How many numbers they are, in units of h.
-pub(super) const NORMS: usize = 10;
-
-impl<'a> Norms<'a> {
-    /// From all of them one after the other.
-    pub(super) fn new(all: &'a [f32]) -> Self {
-        let hidden = all.len() / NORMS;
-        let (products, rest) = all.split_at(8 * hidden);
-        let (gain, bias) = rest.split_at(hidden);
-        let (input, recurrent) = products.split_at(4 * hidden);
-        Self {
-            products: [input, recurrent],
-            gain,
-            bias,
-        }
-    }
-}
-
-/// Their gradients.
-struct NormSlopes<'a> {
-    products: [&'a mut [f32]; 2],
-    gain: &'a mut [f32],
-    bias: &'a mut [f32],
-}
-
-impl<'a> NormSlopes<'a> {
-    fn new(all: &'a mut [f32]) -> Self {
-        let hidden = all.len() / NORMS;
-        let (products, rest) = all.split_at_mut(8 * hidden);
-        let (gain, bias) = rest.split_at_mut(hidden);
-        let (input, recurrent) = products.split_at_mut(4 * hidden);
-        Self {
-            products: [input, recurrent],
-            gain,
-            bias,
-        }
-    }
-}
 
 /// What the forward pass reads.
 #[derive(Clone, Copy)]
@@ -72,7 +23,7 @@ pub(super) struct Inputs<'a> {
 }
 
 /// What the forward pass of some rows leaves behind: all steps for the backward pass, or only the last.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Trace {
     /// `[time, rows, 4 h]` in the order input, forget, candidate, output, after their squashing functions.
     pub(super) gates: Vec<f32>,
@@ -82,22 +33,11 @@ pub(super) struct Trace {
     pub(super) products: [Normalised; 2],
 }
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct Normalised {
-    /// `[time, rows, 4 h]`.
-    pub(super) rows: Vec<f32>,
-    /// What they were multiplied with, `[time, rows]`.
-    scales: Vec<f32>,
-}
-
 impl Trace {
     fn clear(&mut self) {
         self.gates.clear();
         self.cells.clear();
-        for Normalised { rows, scales } in &mut self.products {
-            rows.clear();
-            scales.clear();
-        }
+        self.products.iter_mut().for_each(Normalised::clear);
     }
 }
 
@@ -135,10 +75,11 @@ fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) ->
     } = inputs.sizes;
     let width = 4 * hidden;
     let kept = if keep { steps } else { 1 };
+    let normalised = inputs.norms.map_or(0, |_| kept * batch * width);
     let mut trace = Trace {
         gates: Vec::with_capacity(kept * batch * width),
         cells: Vec::with_capacity(kept * batch * hidden),
-        ..Trace::default()
+        products: [normalised; 2].map(Normalised::with_capacity),
     };
     // The states side by side: in the output they are far apart, and would meet in the same few lines of the cache.
     let (mut h, mut c) = (inputs.h0.to_vec(), inputs.c0.to_vec());
@@ -152,26 +93,20 @@ fn forward_rows(isa: Isa, inputs: Inputs<'_>, keep: bool, output: &mut [f32]) ->
             trace.gates.extend_from_slice(inputs.bias);
         }
         let gates = &mut trace.gates[start..];
-        let x = (inputs.input, (&inputs.x[t * input..], steps * input));
-        let before = (inputs.recurrent, (&*h, hidden));
+        let x = (&inputs.x[t * input..], steps * input);
+        let before = (&*h, hidden);
         if let Some(norms) = inputs.norms {
-            let normalised = trace.products.iter_mut().zip(norms.products);
-            for ((factor, a), (Normalised { rows, scales }, gain)) in
-                [x, before].into_iter().zip(normalised)
-            {
-                rows.resize(start + batch * width, 0.0);
-                let rows = &mut rows[start..];
-                factor.add_product(isa, batch, a, (rows, width));
-                let rows = rows.chunks_exact_mut(width);
-                scales.extend(
-                    rows.zip(gates.chunks_exact_mut(width))
-                        .map(|(x, sum)| isa.run(AddNormalised { x, gain, sum })),
-                );
-            }
+            let [product, recurrent_product] = &mut trace.products;
+            let [gain, recurrent_gain] = norms.products;
+            product.add(isa, inputs.input, x, gain, gates);
+            recurrent_product.add(isa, inputs.recurrent, before, recurrent_gain, gates);
         } else {
-            x.0.add_product(isa, batch, x.1, (gates, width));
+            let gates = &mut *gates;
+            inputs.input.add_product(isa, batch, x, (gates, width));
             if t > 0 || !from_zero {
-                before.0.add_product(isa, batch, before.1, (gates, width));
+                inputs
+                    .recurrent
+                    .add_product(isa, batch, before, (gates, width));
             }
         }
         let states = h.chunks_exact_mut(hidden).zip(c.chunks_exact_mut(hidden));
@@ -340,20 +275,8 @@ fn backward_rows(isa: Isa, saved: Saved<'_>, trace: &mut Trace, slopes: Slopes<'
             if let Some((norms, slopes)) = norms {
                 let gains = norms.products.into_iter().zip(slopes.products);
                 for (product, (gain, d_gain)) in trace.products.iter_mut().zip(gains) {
-                    let index = t * batch + row;
-                    let x = &mut product.rows[index * width..][..width];
-                    if is_real {
-                        isa.run(PullBack {
-                            x,
-                            scale: product.scales[index],
-                            d: gates,
-                            gain,
-                            d_gain,
-                            scratch: &mut scratch,
-                        });
-                    } else {
-                        x.fill(0.0);
-                    }
+                    let d = is_real.then_some(&*gates);
+                    product.pull_back(isa, t * batch + row, d, gain, d_gain, &mut scratch);
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The LSTM as an operation of the graph: two results, seven inputs.
 
 use super::isa::Isa;
-use super::lstm::{self, Inputs, NORMS, Norms, Saved, Slopes, Trace};
+use super::lstm::{self, Inputs, Saved, Slopes, Trace};
+use super::norm::{NORMS, Norms};
 use super::panels::{Factor, OuterProducts};
 use super::sequence::{Mask, Sizes, Steps, hidden_before, in_order};
 use super::{contiguous, tensor};
@@ -60,17 +61,6 @@ impl<B: Backend> LstmInputs<B> {
 }
 
 impl LstmInputs<Flex> {
-    fn sizes(&self) -> Sizes {
-        let [batch, steps, input] = self.x.shape().dims();
-        let [_, hidden] = self.h0.shape().dims();
-        Sizes {
-            batch,
-            steps,
-            input,
-            hidden,
-        }
-    }
-
     fn norms(&self) -> Option<Norms<'_>> {
         let norms: &[f32] = self.norms.storage();
         (!norms.is_empty()).then(|| Norms::new(norms))
@@ -78,7 +68,7 @@ impl LstmInputs<Flex> {
 
     /// Output, final cell state and traces.
     fn forward(&self, keep: bool) -> (FlexTensor, FlexTensor, Vec<Trace>) {
-        let sizes = self.sizes();
+        let sizes = Sizes::of(&self.x, &self.h0);
         let Sizes {
             batch,
             steps,
@@ -210,7 +200,7 @@ impl Backward<Flex, 7> for LstmGradient {
             mut traces,
             slot,
         } = ops.state;
-        let sizes = given.sizes();
+        let sizes = Sizes::of(&given.x, &given.h0);
         let Sizes {
             batch,
             steps,

@@ -1,7 +1,7 @@
-//! Products of matrices of which the second is packed into panels of [`PANEL`] columns.
+//! Products of matrices, [`PANEL`] columns of the second one at a time.
 //!
-//! A general matrix product packs both operands at every call, which in a recurrence costs more than the product itself: here the weights
-//! are packed once for all steps ([`Packed`]), and the first operand is read where it lies. Unlike the other kernels this one names its
+//! A general matrix product packs both operands at every call, which in a recurrence costs more than the product itself: here a [`Factor`] is
+//! packed once for all steps or not at all, and the first operand is read where it lies. Unlike the other kernels this one names its
 //! vector registers: accumulators in a local array of floats would be spilled. Every sum runs over the depth in order, so that no number
 //! depends on the rows beside its own or on the threads.
 
@@ -265,7 +265,7 @@ struct AddOuterProducts<'a, const N: usize> {
 impl<const N: usize> VectorTask for AddOuterProducts<'_, N> {
     #[inline(always)]
     fn run<V: Vector, const ROWS: usize>(self) {
-        let mut panel = [ZEROS; DEPTH];
+        let mut panel = vec![ZEROS; DEPTH];
         let mut tiles = self
             .left
             .map(|left| vec![[0.0; TALL]; left[0].len().div_ceil(TALL) * DEPTH]);

@@ -1,6 +1,7 @@
 //! What the recurrent layers share: sizes, masks, the split of the batch over threads, and rows in order.
 
 use super::panels::{Factor, PARALLEL_PRODUCTS};
+use burn::backend::{TensorMetadata, flex::FlexTensor};
 use core::ops::Range;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -39,6 +40,18 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
+    /// Of x, `[batch, time, d_in]`, and a state, `[batch, h]`.
+    pub(super) fn of(x: &FlexTensor, state: &FlexTensor) -> Self {
+        let [batch, steps, input] = x.shape().dims();
+        let [_, hidden] = state.shape().dims();
+        Self {
+            batch,
+            steps,
+            input,
+            hidden,
+        }
+    }
+
     /// Rows of the batch per task: as many tasks as threads, but none too small to pay. Every row is computed alone, so results do not
     /// depend on it.
     pub(super) fn rows_per_task(self, gates: usize) -> usize {

@@ -18,6 +18,18 @@ pub(crate) enum RowMap {
     LogSoftmax,
 }
 
+impl RowMap {
+    /// Elements per block of whole rows, and memory for their exponentials where these are not the result.
+    #[inline(always)]
+    fn block(self, width: usize) -> (usize, Vec<f32>) {
+        let block = (BLOCK / width).max(1) * width;
+        match self {
+            Self::Softmax => (block, Vec::new()),
+            Self::LogSoftmax => (block, vec![0.0; block]),
+        }
+    }
+}
+
 /// Rows per parallel task, or none where one thread should do it all (a pool that is asked for one task still wakes a thread). The split
 /// depends on the sizes alone.
 fn rows_per_task(count: usize, width: usize) -> Option<usize> {
@@ -132,15 +144,7 @@ impl Task for Apply<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let width = self.width;
-        let block = (BLOCK / width).max(1) * width;
-        let mut scratch = vec![
-            0.0;
-            if self.map == RowMap::LogSoftmax {
-                block
-            } else {
-                0
-            }
-        ];
+        let (block, mut scratch) = self.map.block(width);
         for (x, y) in self.x.chunks(block).zip(self.y.chunks_mut(block)) {
             for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
                 let max = max(x);
@@ -187,15 +191,7 @@ impl Task for PullBack<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let width = self.width;
-        let block = (BLOCK / width).max(1) * width;
-        let mut scratch = vec![
-            0.0;
-            if self.map == RowMap::LogSoftmax {
-                block
-            } else {
-                0
-            }
-        ];
+        let (block, mut scratch) = self.map.block(width);
         for (y, g) in self.y.chunks(block).zip(self.g.chunks_mut(block)) {
             match self.map {
                 RowMap::Softmax => {

@@ -455,7 +455,7 @@ fn it_is_burns_lstm_and_their_records_are_alike() {
 #[test]
 fn layer_norms_are_parameters_of_the_module() {
     let config = LstmConfig {
-        layer_norm: true,
+        layer_norm: Some(1.0),
         ..LstmConfig::new(5, 7, true)
     };
     let [ours, other] = [0; 2].map(|_| config.init(&device()));

@@ -19,12 +19,14 @@ fn solver() -> Solver {
 fn eliminate(mut m: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for i in 0..n {
-        for j in i + 1..n {
-            let factor = m[j][i] / m[i][i];
-            for k in i..n {
-                m[j][k] -= factor * m[i][k];
+        let (done, rest) = m.split_at_mut(i + 1);
+        let pivot = &done[i];
+        for (j, row) in rest.iter_mut().enumerate() {
+            let factor = row[i] / pivot[i];
+            for (to, from) in row.iter_mut().zip(pivot) {
+                *to -= factor * from;
             }
-            b[j] -= factor * b[i];
+            b[i + 1 + j] -= factor * b[i];
         }
     }
     for i in (0..n).rev() {

@@ -217,7 +217,7 @@ impl Settings for BilevelSettings {
                 let ridge = Ridge::random(examples, features, context.seed, &plain);
                 let data =
                     format!("ridge: {examples}+{examples} examples of {features} features, drawn");
-                (Problem::Ridge(ridge), features, features, data)
+                (Problem::Ridge(Box::new(ridge)), features, features, data)
             }
             ProblemName::Cleaning => {
                 let images = ImageSet::load(&self.data, context.data_dir.as_deref())?;
@@ -266,7 +266,7 @@ struct HyperParameters {
 }
 
 enum Problem {
-    Ridge(Ridge),
+    Ridge(Box<Ridge>),
     Cleaning(Box<Labelled>),
 }
 

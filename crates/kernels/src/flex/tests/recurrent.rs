@@ -2,6 +2,7 @@
 
 use super::{pseudo_random, relative_error};
 use crate::flex::isa::Isa;
+use crate::flex::norm::{NORMS, Norms};
 use crate::flex::panels::{Factor, OuterProducts};
 use crate::flex::sequence::{Sizes, Steps, in_order};
 use crate::flex::{gru, lstm};
@@ -153,10 +154,10 @@ fn every_instruction_set_and_every_split_runs_the_same_lstm() {
     let bias = pseudo_random(width, 2, 1.0);
     let [h0, c0] = [3, 4].map(|seed| pseudo_random(batch * hidden, seed, 1.0));
     let g = pseudo_random(batch * steps * hidden, 5, 1.0);
-    let all_norms = pseudo_random(lstm::NORMS * hidden, 9, 1.0);
+    let all_norms = pseudo_random(NORMS * hidden, 9, 1.0);
     let mask = mask();
     let run = |isa: Isa, normed: bool| {
-        let norms = normed.then(|| lstm::Norms::new(&all_norms));
+        let norms = normed.then(|| Norms::new(&all_norms));
         let mut output = vec![f32::NAN; g.len()];
         let inputs = lstm::Inputs {
             sizes: SIZES,
