@@ -11,6 +11,7 @@
 mod comparison;
 mod config;
 mod control;
+mod coupling;
 mod error;
 mod estimator;
 mod exact;
@@ -28,6 +29,7 @@ mod watch;
 pub use comparison::{Comparison, ComparisonSettings, Measurement, Reference, Refusal, compare};
 pub use config::{ESTIMATORS, EstimatorConfig};
 pub use control::{ControlNet, ControlVariate, Latent, Parameters};
+pub use coupling::{Coupling, First, Opposite};
 pub use error::EstimatorError;
 pub use estimator::{Diagnostics, Estimate, Estimator, Objective};
 pub use exact::{Exact, MOST_STATES};

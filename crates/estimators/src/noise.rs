@@ -47,6 +47,8 @@ pub enum Role {
     Choice,
     /// The conditional sample given the choice (two-branch REBAR and RELAX).
     Conditional,
+    /// Samples coupled to the choice (ARMS, DisARM on trees).
+    Partner,
     /// Binarization, initial values and anything else outside a program; numbered by the caller.
     Other(u32),
 }
@@ -56,6 +58,7 @@ impl Role {
         match self {
             Self::Choice => 1,
             Self::Conditional => 2,
+            Self::Partner => 3,
             Self::Other(n) => (1 << 32) | u64::from(n),
         }
     }

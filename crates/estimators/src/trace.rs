@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, rc::Rc};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
+    coupling::{Coupling, First},
     law::{Law, Relaxing},
-    noise::Noise,
+    noise::{Noise, NoiseLaw},
     program::{Abilities, Key, Mark, Program, Run},
 };
 
@@ -15,17 +16,21 @@ use crate::{
 pub enum Draw {
     /// Exactly, from the noise; no gradient.
     Hard,
-    /// Exactly, with the opposite noise in one block of copies (DisARM).
-    Mirrored {
+    /// Exactly, with partners of the choice in further blocks of copies (DisARM).
+    Coupled {
         /// Copies in a block.
         copies: usize,
-        /// The block that gets the opposite noise.
+        /// The block of the first partner.
         block: usize,
+        /// How they are drawn.
+        coupling: Rc<dyn Coupling>,
     },
     /// The mean of the law.
     Mean,
     /// This exact value, `[rows, width]`.
     Given(Tensor<2>),
+    /// This value `[rows, width]`, which need not be exact, on its tape.
+    Leaf(Tensor<2>),
     /// Exactly, differentiable through the law's own pathwise derivative.
     Pathwise,
     /// Exactly in value; the gradient passes as if the mean had been used.
@@ -67,6 +72,7 @@ impl Draw {
         params: &Tensor<2>,
         copies: usize,
         noise: impl FnOnce() -> Tensor<2>,
+        further: impl FnOnce(NoiseLaw, usize) -> Tensor<2>,
     ) -> Drawn {
         let exact = |value: Tensor<2>, noise: Option<Tensor<2>>| Drawn {
             hard: value.clone().inner(),
@@ -85,20 +91,30 @@ impl Draw {
                 let noise = noise();
                 exact(law.sample(fixed(), noise.clone()), Some(noise))
             }
-            Self::Mirrored {
-                copies: block_copies,
+            Self::Coupled {
+                copies: in_block,
                 block,
+                coupling,
             } => {
                 let noise = noise();
-                let antithesis = law
-                    .antithesis()
-                    .unwrap_or_else(|| panic!("a {} choice has no opposite sample", law.name()));
-                let rows = noise.dims()[0] / copies * block_copies;
-                let start = block * rows;
-                let opposite = antithesis.opposite(noise.clone().narrow(0, start, rows));
-                let width = noise.dims()[1];
-                let noise = noise.slice_assign([start..start + rows, 0..width], opposite);
-                exact(law.sample(fixed(), noise.clone()), Some(noise))
+                let mut value = law.sample(fixed(), noise.clone());
+                let [all, width] = value.dims();
+                let rows = all / copies * in_block;
+                let first = |x: Tensor<2>| x.narrow(0, 0, rows);
+                let partners = coupling.partners(&First {
+                    law,
+                    params: first(fixed()),
+                    noise: first(noise.clone()),
+                    value: first(value.clone()),
+                    further: coupling
+                        .further_noise(law, width)
+                        .map(|(noise, columns)| further(noise, columns)),
+                });
+                for (partner, block) in partners.into_iter().zip(block..) {
+                    let start = block * rows;
+                    value = value.slice_assign([start..start + rows, 0..width], partner);
+                }
+                exact(value, Some(noise))
             }
             Self::Mean => {
                 let mean = law.mean(params.clone());
@@ -112,6 +128,13 @@ impl Draw {
             }
             // The value is exact in every precision; the parameters say which one this run is in.
             Self::Given(value) => exact(value.cast(FloatDType::from(params.dtype())), None),
+            Self::Leaf(value) => Drawn {
+                hard: value.clone().inner(),
+                value,
+                noise: None,
+                relaxed: None,
+                exact: false,
+            },
             Self::Pathwise => {
                 let noise = noise();
                 exact(law.sample(params.clone(), noise.clone()), Some(noise))

@@ -4,6 +4,8 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod a2c;
+mod antithetic;
+mod classes;
 mod control_variates;
 mod enumeration;
 mod estimate;
@@ -18,6 +20,8 @@ mod mutants;
 mod programs;
 mod refusals;
 mod relaxed;
+mod slopes;
 mod small;
 mod stacked;
+mod surrogates;
 mod tuning;
