@@ -315,7 +315,7 @@ fn a_refusal_says_why_and_what_would_work() {
             "a bernoulli choice is no smooth function of its noise",
         ),
         ("latent_bound", "rloo", "for an expected cost; use `vimco`"),
-        ("latent_bound", "disarm", "under a bound `vimco`"),
+        ("latent_bound", "disarm", "no opposite sample; use `vimco`"),
         ("latent_bound", "arm", "for an expected cost; use `vimco`"),
         ("categorical3", "arm", "not one of bits; use `disarm-tree`"),
         ("bits6", "disarm-tree", "use `disarm`"),

@@ -49,12 +49,21 @@ pub fn difference(log_weights: Tensor<2>, opposite: Tensor<2>) -> Tensor<2> {
 }
 
 impl Rule for Disarm {
-    fn check(&self, site: &SiteSchema, schema: &Schema, _: &Objective) -> Result<(), String> {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
         needs_replay(schema)?;
         if site.law.antithesis().is_none() {
             return Err(format!(
-                "a {} choice has no opposite sample; use `rloo`, under a bound `vimco`",
-                site.law.name()
+                "a {} choice has no opposite sample; use `{}`",
+                site.law.name(),
+                match objective {
+                    Objective::Expected { .. } => "rloo",
+                    Objective::LogMeanWeight { .. } => "vimco",
+                }
             ));
         }
         Ok(())
