@@ -37,6 +37,34 @@ pub struct First<'a> {
     pub further: Option<Tensor<2>>,
 }
 
+/// The choice in all blocks of `rows` rows, with its partners from block `block` on; `further` draws the noise that they take.
+pub(crate) fn with_partners(
+    coupling: &dyn Coupling,
+    law: &dyn Law,
+    params: &Tensor<2>,
+    noise: &Tensor<2>,
+    [rows, block]: [usize; 2],
+    further: impl FnOnce(NoiseLaw, usize) -> Tensor<2>,
+) -> Tensor<2> {
+    let mut value = law.sample(params.clone(), noise.clone());
+    let width = value.dims()[1];
+    let first = |x: &Tensor<2>| x.clone().narrow(0, 0, rows);
+    let partners = coupling.partners(&First {
+        law,
+        params: first(params),
+        noise: first(noise),
+        value: first(&value),
+        further: coupling
+            .further_noise(law, width)
+            .map(|(noise, columns)| further(noise, columns)),
+    });
+    for (partner, block) in partners.into_iter().zip(block..) {
+        let start = block * rows;
+        value = value.slice_assign([start..start + rows, 0..width], partner);
+    }
+    value
+}
+
 /// One partner, from the opposite noise.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Opposite;

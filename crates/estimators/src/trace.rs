@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
-    coupling::{Coupling, First},
+    coupling::{Coupling, with_partners},
     law::{Law, Relaxing},
     noise::{Noise, NoiseLaw},
     program::{Abilities, Key, Mark, Program, Run},
@@ -97,23 +97,9 @@ impl Draw {
                 coupling,
             } => {
                 let noise = noise();
-                let mut value = law.sample(fixed(), noise.clone());
-                let [all, width] = value.dims();
-                let rows = all / copies * in_block;
-                let first = |x: Tensor<2>| x.narrow(0, 0, rows);
-                let partners = coupling.partners(&First {
-                    law,
-                    params: first(fixed()),
-                    noise: first(noise.clone()),
-                    value: first(value.clone()),
-                    further: coupling
-                        .further_noise(law, width)
-                        .map(|(noise, columns)| further(noise, columns)),
-                });
-                for (partner, block) in partners.into_iter().zip(block..) {
-                    let start = block * rows;
-                    value = value.slice_assign([start..start + rows, 0..width], partner);
-                }
+                let rows = noise.dims()[0] / copies * in_block;
+                let value =
+                    with_partners(&*coupling, law, &fixed(), &noise, [rows, block], further);
                 exact(value, Some(noise))
             }
             Self::Mean => {

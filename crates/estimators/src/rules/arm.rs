@@ -1,6 +1,6 @@
 //! ARM: antithetic pairs with the noise of the choice as factor.
 //!
-//! Source: Yin & Zhou, "ARM: Augment-REINFORCE-Merge Gradient for Stochastic Binary Networks", 2019, theorem 1.
+//! Source: Yin & Zhou, "ARM: Augment-REINFORCE-Merge Gradient for Stochastic Binary Networks", 2019.
 //!
 //! `g = (f(b) - f(b~)) (u - 1/2)`, `b = 1[u > 1 - p]`, `b~ = 1[u < p]` from the opposite noise
 //!

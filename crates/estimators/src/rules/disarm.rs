@@ -1,7 +1,7 @@
 //! DisARM (U2G): antithetic pairs, the augmentation integrated out.
 //!
-//! Sources: Dong, Mnih & Tucker, "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables", 2020, eq. 5 and, for bounds
-//! of several samples, section 4; Yin, Ho, Yan, Qian & Zhou, "Probabilistic Best Subset Selection via Gradient-Based Optimization", 2020.
+//! Sources: Dong, Mnih & Tucker, "DisARM: An Antithetic Gradient Estimator for Binary Latent Variables", 2020, eq. 5 and its
+//! extension to bounds of several samples; Yin, Ho, Yan, Qian & Zhou, "Probabilistic Best Subset Selection via Gradient-Based Optimization", 2020.
 //!
 //! `g = 1/2 (f(b) - f(b~)) (-1)^b~ 1[b != b~] sigma(|a|)`, `b~` from the opposite noise
 //!

@@ -53,7 +53,9 @@ fn nodes(classes: Range<usize>) -> Vec<[Range<usize>; 2]> {
     let middle = classes.start + classes.len() / 2;
     let halves = [classes.start..middle, middle..classes.end];
     let mut all = vec![halves.clone()];
-    halves.into_iter().for_each(|half| all.extend(nodes(half)));
+    for half in halves {
+        all.extend(nodes(half));
+    }
     all
 }
 

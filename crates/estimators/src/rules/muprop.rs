@@ -1,7 +1,7 @@
 //! `MuProp`: REINFORCE with the first-order expansion of the cost around the mean-field pass as control variate.
 //!
-//! Sources: Gu, Levine, Sutskever & Mnih, "MuProp: Unbiased Backpropagation for Stochastic Neural Networks", 2016, eq. 8;
-//! without the linear term (`simple-muprop`): Tucker et al., "REBAR", 2017, section 4.
+//! Sources: Gu, Levine, Sutskever & Mnih, "`MuProp`: Unbiased Backpropagation for Stochastic Neural Networks", 2016;
+//! without the linear term (`simple-muprop`): Tucker et al., "REBAR", 2017.
 //!
 //! `mu = E[b]`, every later choice at its mean, too: the costs are `f(mu)`, their slope `f'(mu)`, and
 //!

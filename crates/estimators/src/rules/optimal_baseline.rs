@@ -1,8 +1,8 @@
 //! REINFORCE with the constant baseline of least variance, one per parameter of the choice.
 //!
 //! Sources: Weaver & Tao, "The Optimal Reward Baseline for Gradient-Based Reinforcement Learning", 2001; per parameter: Peters & Schaal,
-//! "Reinforcement Learning of Motor Skills with Policy Gradients", 2008, section 3.2; Ranganath, Gerrish & Blei, "Black Box
-//! Variational Inference", 2014, section 3.2.
+//! "Reinforcement Learning of Motor Skills with Policy Gradients", 2008; Ranganath, Gerrish & Blei, "Black Box
+//! Variational Inference", 2014.
 //!
 //! `g_j = (f(b) - beta_j) s_j`, `s = d ln p(b; a) / d a`, `beta_j = E[f s_j^2] / E[s_j^2]`
 //!

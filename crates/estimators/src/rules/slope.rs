@@ -1,5 +1,7 @@
 //! The cost as a differentiable function of one choice; shared by `MuProp` and the double control variate.
 
+use std::cmp::Ordering;
+
 use burn::tensor::Tensor;
 
 use super::{At, needs_replay};
@@ -19,12 +21,10 @@ pub(super) fn slope(
     let leaf = value.autodiff().require_grad();
     let draw = |index: usize, _: &Key| {
         let site = &at.trace.sites[index];
-        if index < at.index {
-            Draw::Given(at.block(site.hard.clone(), 0))
-        } else if index == at.index {
-            Draw::Leaf(leaf.clone())
-        } else {
-            later(site)
+        match index.cmp(&at.index) {
+            Ordering::Less => Draw::Given(at.block(site.hard.clone(), 0)),
+            Ordering::Equal => Draw::Leaf(leaf.clone()),
+            Ordering::Greater => later(site),
         }
     };
     let (program, samples) = (at.frozen(), at.samples());

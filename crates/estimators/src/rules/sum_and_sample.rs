@@ -1,7 +1,6 @@
 //! Sum and sample: the most probable classes summed over, the score function on one of the others.
 //!
-//! Source: Liu, Regier, Tripuraneni, Jordan & McAuliffe, "Rao-Blackwellized Stochastic Gradients for Discrete Distributions", 2019,
-//! eq. 5 and 6.
+//! Source: Liu, Regier, Tripuraneni, Jordan & `McAuliffe`, "Rao-Blackwellized Stochastic Gradients for Discrete Distributions", 2019.
 //!
 //! `C`: the most probable classes, `P` their probability, `c` a class outside of them drawn by its own probability over `1 - P`,
 //!

@@ -1,7 +1,7 @@
 //! Unordered set: several classes drawn without replacement, their order integrated out.
 //!
-//! Source: Kool, van Hoof & Welling, "Estimating Gradients for Discrete Random Variables by Sampling without Replacement", 2020, eq.
-//! 16 to 18 (the estimator with its built-in baseline).
+//! Source: Kool, van Hoof & Welling, "Estimating Gradients for Discrete Random Variables by Sampling without Replacement", 2020
+//! (with the built-in baseline).
 //!
 //! `S`: the `k` classes with the largest `ln pi + Gumbel`. With `P^D(S)` the probability of drawing `S` from the classes `D`, in
 //! any order, and `R^D(S, s) = P^(D - s)(S - s) / P^D(S)`,

@@ -1,6 +1,6 @@
 //! VIMCO: leave-one-out baselines inside the importance-weighted bound.
 //!
-//! Source: Mnih & Rezende, "Variational Inference for Monte Carlo Objectives", 2016, eq. 9 and 10; the arithmetic mean: section 2.4.
+//! Source: Mnih & Rezende, "Variational Inference for Monte Carlo Objectives", 2016, eq. 9 and 10, with either mean.
 //!
 //! `L = ln 1/K sum_k w_k`, `g_k = -(L - L_{-k}) * d ln q(b_k; a) / d a` for the cost `-L`, where `L_{-k}` replaces
 //! `w_k` by the geometric (`vimco`) or arithmetic (`vimco-arithmetic`) mean of the others; the weights' own derivative `sum_k w~_k d ln w_k`

@@ -5,15 +5,21 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 use unbiased_estimators::{
     Coupling, EstimatorConfig, Noise, Objective, Schema, SiteSchema,
-    rules::{At, Gradient, Rule, arms::Arms, disarm::Disarm, disarm_tree::DisarmTree},
+    rules::{
+        At, Gradient, Rule,
+        arms::{Arms, factor},
+        disarm::Disarm,
+        disarm_tree::DisarmTree,
+    },
 };
 
 use crate::{
     estimate::{
-        EXPECTED, build, build_as, check, compare, estimate, exact, example, expectation, must_fail,
+        EXPECTED, build, build_as, check, compare, device, estimate, exact, example, expectation,
+        must_fail, numbers,
     },
     expectations::{BOUND, exact_gradient, is_unbiased},
-    grid::{Cover, Plan, sigma},
+    grid::{Cover, Plan, interval, sigma},
     moments::second_moment,
     monte_carlo::{self, Moments},
     mutants::{everywhere, judge},
@@ -142,6 +148,38 @@ fn arms_of_two_is_disarm() {
             "arms that is arm",
             compare(model.name(), &rows("arms"), &rows("arm"), 1e-12),
         );
+    }
+}
+
+/// `P(v_1 < m, v_2 < m) = P(d_1 > t, d_2 > t)`, `t = 1 - m^(1/(n-1))`, where `d_1` has the density `(n-1) (1-d)^(n-2)` and
+/// `d_2 / (1 - d_1)` exceeds `x` with probability `(1-x)^(n-2)`.
+#[test]
+fn the_factor_of_arms_is_that_of_the_joint_law_of_two_samples() {
+    for n in [2, 3, 4, 7, 20] {
+        let power = n as f64 - 1.0;
+        for a in [-7.0, -2.0, -0.3, 0.0, 0.4, 1.5, 6.0] {
+            let p = sigma(a);
+            let m = p.min(1.0 - p);
+            let t = 1.0 - m.powf(1.0 / power);
+            let joint: f64 = interval(t, (1.0 - t).max(t), Cover::Quadrature(0.05))
+                .iter()
+                .map(|(d, weight)| {
+                    let left = 1.0 - d[0];
+                    weight * power * (left * (1.0 - t / left).max(0.0)).powf(power - 1.0)
+                })
+                .sum();
+            let want = p * (1.0 - p) / (m - joint);
+            let logit = Tensor::<2>::from_data([[a]], &device());
+            let got = numbers(factor(logit, n));
+            check(compare(&format!("{n} at {a}"), &got, &[want], 1e-9));
+            if n > 2 && a.abs() < 1.0 {
+                let without = [p * (1.0 - p) / m];
+                must_fail(
+                    "a factor without the overlap",
+                    compare("factor", &got, &without, 1e-3),
+                );
+            }
+        }
     }
 }
 

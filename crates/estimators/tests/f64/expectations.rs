@@ -29,14 +29,15 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     let bits_only = ["belief net", "air", "alignment", "window"].contains(&program);
     let classes_only = ["machine", "sequence gan"].contains(&program);
     match estimator {
-        "reinforce" | "moving-average" | "nvil" | "a2c" | "relax" | "relax-two-branch" => true,
-        "optimal-baseline" => true,
+        "reinforce" | "moving-average" | "optimal-baseline" | "nvil" | "a2c" | "relax"
+        | "relax-two-branch" => true,
         "exact" | "rloo" => !black_box,
-        "disarm" | "measure-valued" => bits_only,
-        "arm" | "arms" => bits_only,
+        "disarm" | "arm" | "arms" | "measure-valued" => bits_only,
         "disarm-tree" | "unordered-set" | "sum-and-sample" => classes_only,
-        "muprop" | "simple-muprop" | "double-cv" => !black_box && program != "sequence gan",
-        "straight-through"
+        "muprop"
+        | "simple-muprop"
+        | "double-cv"
+        | "straight-through"
         | "concrete"
         | "rebar"
         | "rebar-two-branch"

@@ -1,4 +1,4 @@
-//! Surrogates of stochastic computation graphs and DiCE as views of the same program: `docs/estimators.md`.
+//! Surrogates of stochastic computation graphs and `DiCE` as views of the same program: `docs/estimators.md`.
 
 use burn::tensor::Tensor;
 use unbiased_estimators::{Draw, Noise, Trace, Weighing, execute, rules::rloo::advantage};
