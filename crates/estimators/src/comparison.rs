@@ -208,7 +208,11 @@ impl Measurement {
             name: config.name.clone(),
             k: match problem.objective() {
                 Objective::LogMeanWeight { k } => k,
-                Objective::Expected { .. } if config.name == "rloo" => config.samples,
+                Objective::Expected { .. }
+                    if ["rloo", "double-cv"].contains(&config.name.as_str()) =>
+                {
+                    config.samples
+                }
                 Objective::Expected { .. } => 1,
             },
             biased: estimator.is_biased(),

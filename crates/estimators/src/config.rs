@@ -15,15 +15,22 @@ use crate::{
     rules::{
         Rule,
         a2c::ActorCritic,
+        arm::Arm,
+        arms::Arms,
         baseline::{Baseline, BaselineName},
         concrete::Concrete,
         disarm::Disarm,
+        disarm_tree::DisarmTree,
+        double_cv::DoubleCv,
         dreg::Dreg,
+        enumerated::Enumerated,
         gumbel_rao::GumbelRao,
         lax::Lax,
         measure_valued::MeasureValued,
         moving_average::MovingAverage,
+        muprop::{MuProp, SimpleMuProp},
         nvil::Nvil,
+        optimal_baseline::OptimalBaseline,
         pathwise::Pathwise,
         rebar::{EtaRule, RebarParameters, Tuning},
         reinforce::Reinforce,
@@ -34,6 +41,8 @@ use crate::{
         st_gumbel::StGumbel,
         stl::{StickingTheLanding, samples_of},
         straight_through::StraightThrough,
+        sum_and_sample::SumAndSample,
+        unordered_set::UnorderedSet,
         vimco::Vimco,
     },
     sited::Sited,
@@ -47,6 +56,10 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     ("reinforce", "score function, no baseline (Williams 1992)"),
     ("moving-average", "score function, moving-average baseline"),
     (
+        "optimal-baseline",
+        "score function, constant baselines of least variance (Weaver & Tao 2001)",
+    ),
+    (
         "nvil",
         "score function, learned input-dependent baseline (Mnih & Gregor 2014)",
     ),
@@ -58,10 +71,42 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "rloo",
         "score function, leave-one-out baseline over `samples` (Kool et al. 2019)",
     ),
+    (
+        "double-cv",
+        "leave-one-out with the slopes of the other samples (Titsias & Shi 2022)",
+    ),
+    (
+        "muprop",
+        "expansion around the mean-field pass as control variate (Gu et al. 2016)",
+    ),
+    (
+        "simple-muprop",
+        "the cost of the mean-field pass as baseline (Gu et al. 2016)",
+    ),
     ("disarm", "antithetic pairs, for bits (Dong et al. 2020)"),
+    (
+        "arm",
+        "antithetic pairs weighed by their noise, for bits (Yin & Zhou 2019)",
+    ),
+    (
+        "arms",
+        "antithetic sets of `samples`, for bits (Dimitriev & Zhou 2021)",
+    ),
+    (
+        "disarm-tree",
+        "antithetic pairs, for categorical choices (Dong et al. 2021)",
+    ),
     (
         "measure-valued",
         "differences of costs at other values (Pflug 1996)",
+    ),
+    (
+        "unordered-set",
+        "`samples` classes without replacement, for categorical choices (Kool et al. 2020)",
+    ),
+    (
+        "sum-and-sample",
+        "most probable classes summed, one sampled, for categorical choices (Liu et al. 2019)",
     ),
     (
         "straight-through",
@@ -86,6 +131,10 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
     (
         "vimco",
         "leave-one-out baselines inside a bound of several samples (Mnih & Rezende 2016)",
+    ),
+    (
+        "vimco-arithmetic",
+        "the same with arithmetic means (Mnih & Rezende 2016)",
     ),
     (
         "rws",
@@ -142,9 +191,10 @@ const CONTINUOUS: &[&str] = &["lax", "pathwise", "stl", "dreg"];
 pub struct EstimatorConfig {
     /// The estimator of all discrete sites; continuous ones are pathwise unless named in `sites`.
     pub name: String,
-    /// Other estimators for some sites, by name of the site.
+    /// Other estimators for some sites, by name of the site; with any, `exact` enumerates each of its choices by itself.
     pub sites: BTreeMap<String, String>,
-    /// Samples per example: `rloo`, and whatever has the baseline `leave_one_out`. Latents per choice: `gumbel-rao`.
+    /// Samples per example: `rloo`, `double-cv`, and whatever has the baseline `leave_one_out`; samples of each choice: `arms`; classes
+    /// evaluated of each choice: `unordered-set`, `sum-and-sample`; latents per choice: `gumbel-rao`.
     pub samples: usize,
     /// Decay of running means: `moving-average`, `nvil`, `a2c`.
     pub decay: f64,
@@ -298,14 +348,7 @@ impl EstimatorConfig {
                 known: names.join(", "),
             });
         }
-        if self.name == "exact" {
-            if !self.sites.is_empty() {
-                return Err(EstimatorError::Undefined {
-                    estimator: self.name.clone(),
-                    what: "a program with estimators of its own for some `sites`".into(),
-                    reason: "it enumerates all sites together; use `rloo`".into(),
-                });
-            }
+        if self.name == "exact" && self.sites.is_empty() {
             return Ok(Box::new(Exact::new(schema, objective)?));
         }
         let mut rules: Vec<(Arc<str>, Box<dyn Rule>)> = Vec::new();
@@ -321,9 +364,7 @@ impl EstimatorConfig {
                 what: format!("site `{name}`"),
                 reason,
             };
-            let rule = self
-                .rule(estimator, sites[0], objective, device)
-                .ok_or_else(|| undefined("it enumerates all sites together; use `rloo`".into()))?;
+            let rule = self.rule(estimator, sites[0], objective, device);
             for site in &sites {
                 rule.check(site, schema, &objective).map_err(undefined)?;
             }
@@ -355,7 +396,7 @@ impl EstimatorConfig {
         site: &SiteSchema,
         objective: Objective,
         device: &Device,
-    ) -> Option<Box<dyn Rule>> {
+    ) -> Box<dyn Rule> {
         let temperature = self.temperature.unwrap_or(0.5);
         let watch = || Watch::new(device);
         let relaxed_cost = || {
@@ -376,7 +417,7 @@ impl EstimatorConfig {
             let rule = rule.and_baseline(baseline());
             Box::new(rule.tuned_in(self.tuning, self.tune_every))
         };
-        Some(match name {
+        match name {
             "reinforce" => Box::new(Reinforce),
             "moving-average" => Box::new(MovingAverage {
                 average: RunningMean::new(self.decay, device),
@@ -384,7 +425,17 @@ impl EstimatorConfig {
             "nvil" => Box::new(nvil()),
             "a2c" => Box::new(ActorCritic::new(nvil(), self.lambda)),
             "rloo" => Box::new(Rloo { k: self.samples }),
+            "optimal-baseline" => Box::new(OptimalBaseline::new(site.params, self.decay, device)),
+            "double-cv" => Box::new(DoubleCv::new(self.samples, device)),
+            "muprop" => Box::new(MuProp),
+            "simple-muprop" => Box::new(SimpleMuProp),
+            "unordered-set" => Box::new(UnorderedSet { k: self.samples }),
+            "sum-and-sample" => Box::new(SumAndSample { k: self.samples }),
+            "exact" => Box::new(Enumerated),
             "disarm" => Box::new(Disarm),
+            "arm" => Box::new(Arm),
+            "arms" => Box::new(Arms { n: self.samples }),
+            "disarm-tree" => Box::new(DisarmTree),
             "straight-through" => Box::new(StraightThrough),
             "st-gumbel" => Box::new(StGumbel { temperature }),
             "gumbel-rao" => Box::new(GumbelRao {
@@ -400,7 +451,8 @@ impl EstimatorConfig {
                 device,
             )),
             "measure-valued" => Box::new(MeasureValued),
-            "vimco" => Box::new(Vimco),
+            "vimco" => Box::new(Vimco::Geometric),
+            "vimco-arithmetic" => Box::new(Vimco::Arithmetic),
             "rws" => Box::new(ReweightedWakeSleep),
             "rebar" | "rebar-two-branch" => {
                 relax(Relax::rebar(relaxed_cost(), name == "rebar", watch()))
@@ -415,8 +467,8 @@ impl EstimatorConfig {
                 k: samples_of(objective),
             }),
             "dreg" => Box::new(Dreg),
-            _ => return None,
-        })
+            other => unreachable!("`{other}` passed the check of names"),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Role {
     Choice,
     /// What is drawn once the choice is known: conditional latents (two-branch REBAR and RELAX, Gumbel-Rao), other values.
     Conditional,
+    /// Samples coupled to the choice (ARMS, DisARM on trees).
+    Partner,
     /// Binarization, initial values and anything else outside a program; numbered by the caller.
     Other(u32),
 }
@@ -28,6 +30,7 @@ impl Role {
         match self {
             Self::Choice => 1,
             Self::Conditional => 2,
+            Self::Partner => 3,
             Self::Other(n) => (1 << 32) | u64::from(n),
         }
     }

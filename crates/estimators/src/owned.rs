@@ -44,7 +44,7 @@ pub struct ControlParameters {
 /// An exponential moving average that forgets its start: `m <- d m + (1 - d) x`, and its weight likewise.
 #[derive(Module, Debug)]
 pub struct RunningMean {
-    /// `[mean, weight]`.
+    /// The means, then their weight.
     state: Param<Tensor<1>>,
     decay: f64,
     held: bool,
@@ -54,24 +54,35 @@ impl RunningMean {
     /// An average with nothing in it.
     #[must_use]
     pub fn new(decay: f64, device: &Device) -> Self {
+        Self::of(1, decay, device)
+    }
+
+    /// Averages of `n` numbers that are taken in together.
+    #[must_use]
+    pub fn of(n: usize, decay: f64, device: &Device) -> Self {
         Self {
-            state: fixed(vec![0.0, 0.0], device),
+            state: fixed(vec![0.0; n + 1], device),
             decay,
             held: false,
         }
     }
 
-    /// The mean so far, `[1]`; zero at the start.
+    fn state(&self) -> (Tensor<1>, Tensor<1>) {
+        let state = self.state.val().inner();
+        let n = state.dims()[0] - 1;
+        (state.clone().slice([0..n]), state.slice([n..n + 1]))
+    }
+
+    /// The means so far, `[n]`; zero at the start.
     #[must_use]
     pub fn value(&self) -> Tensor<1> {
-        let state = self.state.val().inner();
-        let (mean, weight) = (state.clone().slice([0..1]), state.slice([1..2]));
-        mean / weight.clamp_min(1e-30)
+        let (means, weight) = self.state();
+        means / weight.clamp_min(1e-30)
     }
 
     /// How much it has seen: 0 at the start, tends to 1.
     pub(crate) fn weight(&self) -> f64 {
-        self.state.val().inner().slice([1..2]).into_scalar::<f64>()
+        self.state().1.into_scalar::<f64>()
     }
 
     /// Takes nothing in from now on.
@@ -85,12 +96,21 @@ impl RunningMean {
 
     /// Takes in the mean of `x`.
     pub fn update(&mut self, x: Tensor<1>) {
-        if self.held {
-            return;
+        if !self.held {
+            self.take_in(x.inner().mean());
         }
-        let mean = x.inner().mean();
-        let one = mean.ones_like();
-        let new = Tensor::cat(vec![mean, one], 0) * (1.0 - self.decay);
+    }
+
+    /// Takes in the mean of each column of `[rows, n]`.
+    pub fn update_each(&mut self, x: Tensor<2>) {
+        if !self.held {
+            self.take_in(x.inner().mean_dim(0).squeeze_dim::<1>(0));
+        }
+    }
+
+    fn take_in(&mut self, means: Tensor<1>) {
+        let one = Tensor::ones([1], (&means.device(), means.dtype()));
+        let new = Tensor::cat(vec![means, one], 0) * (1.0 - self.decay);
         let decay = self.decay;
         let state = self.state.clone();
         self.state = state.map(|old| {

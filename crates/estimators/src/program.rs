@@ -40,6 +40,14 @@ impl std::fmt::Display for Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(pub(crate) usize);
 
+impl Mark {
+    /// How many choices were made before.
+    #[must_use]
+    pub fn choices(self) -> usize {
+        self.0
+    }
+}
+
 /// What a program allows an estimator to do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
@@ -305,19 +313,25 @@ impl<'a> Run<'a> {
         );
         let width = law.width(params.dims()[1]);
         let draw = (self.draw)(index, &key);
-        let fresh = |role: Role, draws: usize| {
+        let noise = |noise_law, role, copies, width| {
             self.noise.draw(
-                law.noise(),
+                noise_law,
                 &key,
                 role,
-                self.copies,
+                copies,
                 self.independent,
                 self.batch,
-                draws * width,
+                width,
                 &params.device(),
             )
         };
-        let drawn = draw.apply(&law, &params, self.copies, &fresh);
+        let drawn = draw.apply(
+            &law,
+            &params,
+            self.copies,
+            &|role, draws| noise(law.noise(), role, self.copies, draws * width),
+            |law, width| noise(law, Role::Partner, self.independent, width),
+        );
         let (value, hard) = match &mask {
             None => (drawn.value, drawn.hard),
             Some(mask) => (

@@ -1,12 +1,12 @@
 //! The estimator of most models: one main run, then one rule per site.
 //!
 //! Copies of the batch are laid out in blocks of `samples` copies. Block 0 holds independent samples; every choice whose
-//! rule is mirrored has a further block, equal in noise but for that choice. The surrogate is
+//! rule is coupled has a further block for each partner, equal in noise but for that choice. The surrogate is
 //!
 //! `mean over rows of (direct costs) + mean over the rows of block 0 of sum(params * stop(g))`
 //!
 //! and under a bound of `k` samples `mean over examples of -L + k * mean over rows of sum(params * stop(g))`, since
-//! `g` is then a sum over samples.
+//! `g` is then a sum over samples, and the bound of every block counts alike.
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
@@ -33,8 +33,9 @@ pub struct Sited {
     objective: Objective,
     weighing: Weighing,
     samples: usize,
-    /// Indices of the mirrored choices, in order; the `n`-th has block `n + 1`.
-    mirrored: Vec<usize>,
+    /// The block of the first partner of every coupled choice, by index of the choice.
+    partners: BTreeMap<usize, usize>,
+    blocks: usize,
 }
 
 impl Sited {
@@ -60,15 +61,17 @@ impl Sited {
                 rules.iter().map(|rule| rule.samples()).max().unwrap_or(1)
             }
         };
-        let mirrored = (0..schema.sites.len())
-            .filter(|&site| {
-                let name = &schema.sites[site].key.name;
-                let rule = by_name
-                    .get(name)
-                    .unwrap_or_else(|| panic!("site `{name}` has no rule"));
-                rules[*rule].is_mirrored()
-            })
-            .collect();
+        let (mut partners, mut blocks) = (BTreeMap::new(), 1);
+        for (index, site) in schema.sites.iter().enumerate() {
+            let name = &site.key.name;
+            let rule = by_name
+                .get(name)
+                .unwrap_or_else(|| panic!("site `{name}` has no rule"));
+            if let Some(coupling) = rules[*rule].coupling() {
+                partners.insert(index, blocks);
+                blocks += coupling.count();
+            }
+        }
         Self {
             rules,
             by_name,
@@ -78,7 +81,8 @@ impl Sited {
                 Objective::LogMeanWeight { .. } => Weighing::Sampled,
             },
             samples,
-            mirrored,
+            partners,
+            blocks,
         }
     }
 
@@ -91,18 +95,20 @@ impl Sited {
 
     fn main_run(&self, program: &dyn Program, noise: &Noise) -> Trace {
         let draw = |index: usize, key: &crate::program::Key| {
-            if let Some(block) = self.mirrored.iter().position(|&site| site == index) {
-                return Draw::Mirrored {
-                    copies: self.samples,
-                    block: block + 1,
-                };
-            }
             let rule = self.by_name.get(&key.name).unwrap_or_else(|| {
                 panic!("site {key} was not there when the estimator was built for this program")
             });
-            self.rules[*rule].draw()
+            let rule = &self.rules[*rule];
+            match (self.partners.get(&index), rule.coupling()) {
+                (Some(&block), Some(coupling)) => Draw::Coupled {
+                    copies: self.samples,
+                    block,
+                    coupling,
+                },
+                _ => rule.draw(),
+            }
         };
-        let copies = self.samples * (1 + self.mirrored.len());
+        let copies = self.samples * self.blocks;
         execute(program, copies, self.samples, self.weighing, &draw, noise)
     }
 
@@ -122,12 +128,20 @@ impl Sited {
                 1.0,
             ),
             Objective::LogMeanWeight { k } => {
-                let log_weights = costs.neg().reshape([k, trace.batch]);
-                let cost = log_mean_exp(log_weights.clone()).neg();
+                let (blocks, batch) = (self.blocks, trace.batch);
+                let by_block = costs.neg().reshape([blocks, k, batch]);
+                let by_sample = by_block
+                    .clone()
+                    .swap_dims(0, 1)
+                    .reshape([k, blocks * batch]);
+                let bounds = log_mean_exp(by_sample).neg().reshape([blocks, batch]);
+                let of_every_block = bounds.clone().inner();
+                let first = of_every_block.clone().narrow(0, 0, 1).squeeze_dim::<1>(0);
+                let log_weights = by_block.inner().narrow(0, 0, 1).squeeze_dim::<2>(0);
                 (
-                    cost.clone().mean(),
-                    cost.clone().inner(),
-                    Some((cost.inner(), log_weights.inner())),
+                    bounds.mean(),
+                    of_every_block.mean_dim(0).squeeze_dim::<1>(0),
+                    Some((first, log_weights)),
                     k as f64,
                 )
             }
@@ -137,7 +151,7 @@ impl Sited {
     /// The sites in a loop whose rule can be asked about all their choices at once.
     fn stacks(&self, trace: &Trace, costs_to_go: impl Fn() -> Vec<Tensor<1>>) -> Vec<Stack> {
         let bound = matches!(self.objective, Objective::LogMeanWeight { .. });
-        if bound || !self.mirrored.is_empty() {
+        if bound || self.blocks > 1 {
             return Vec::new();
         }
         let mut loops: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -170,7 +184,7 @@ impl Estimator for Sited {
             scalars: Vec::new(),
         };
         let costs_to_go = OnceCell::new();
-        let mirrors = self.mirrored.clone();
+        let partners = self.partners.clone();
         let (objective, weighing, samples) = (self.objective, self.weighing, self.samples);
         let at = |index: usize| At {
             frozen: &frozen,
@@ -181,7 +195,7 @@ impl Estimator for Sited {
             costs_to_go: &costs_to_go,
             samples,
             index,
-            mirror: mirrors.iter().position(|&i| i == index).map(|b| b + 1),
+            partners: partners.get(&index).copied(),
             bound: bound.clone(),
         };
         let stacks = self.stacks(&trace, || at(0).every_cost_to_go().to_vec());

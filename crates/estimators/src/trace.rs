@@ -6,8 +6,9 @@ use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
     backward::{Backward, Chosen},
+    coupling::{Coupling, with_partners},
     law::{Law, Relaxing},
-    noise::{Noise, Role},
+    noise::{Noise, NoiseLaw, Role},
     program::{Abilities, Key, Mark, Program, Run},
 };
 
@@ -16,17 +17,21 @@ use crate::{
 pub enum Draw {
     /// Exactly, from the noise; no gradient.
     Hard,
-    /// Exactly, with the opposite noise in one block of copies (DisARM).
-    Mirrored {
+    /// Exactly, with partners of the choice in further blocks of copies (DisARM).
+    Coupled {
         /// Copies in a block.
         copies: usize,
-        /// The block that gets the opposite noise.
+        /// The block of the first partner.
         block: usize,
+        /// How they are drawn.
+        coupling: Rc<dyn Coupling>,
     },
     /// The mean of the law.
     Mean,
     /// This exact value, `[rows, width]`.
     Given(Tensor<2>),
+    /// This value `[rows, width]`, which need not be exact, on its tape.
+    Leaf(Tensor<2>),
     /// Exactly, differentiable through the law's own pathwise derivative.
     Pathwise,
     /// Exactly in value; the gradient passes through this instead.
@@ -68,6 +73,7 @@ impl Draw {
         params: &Tensor<2>,
         copies: usize,
         fresh: &dyn Fn(Role, usize) -> Tensor<2>,
+        further: impl FnOnce(NoiseLaw, usize) -> Tensor<2>,
     ) -> Drawn {
         let noise = || fresh(Role::Choice, 1);
         let exact = |value: Tensor<2>, noise: Option<Tensor<2>>| Drawn {
@@ -87,20 +93,16 @@ impl Draw {
                 let noise = noise();
                 exact(law.sample(fixed(), noise.clone()), Some(noise))
             }
-            Self::Mirrored {
-                copies: block_copies,
+            Self::Coupled {
+                copies: in_block,
                 block,
+                coupling,
             } => {
                 let noise = noise();
-                let antithesis = law
-                    .antithesis()
-                    .unwrap_or_else(|| panic!("a {} choice has no opposite sample", law.name()));
-                let rows = noise.dims()[0] / copies * block_copies;
-                let start = block * rows;
-                let opposite = antithesis.opposite(noise.clone().narrow(0, start, rows));
-                let width = noise.dims()[1];
-                let noise = noise.slice_assign([start..start + rows, 0..width], opposite);
-                exact(law.sample(fixed(), noise.clone()), Some(noise))
+                let rows = noise.dims()[0] / copies * in_block;
+                let value =
+                    with_partners(&*coupling, law, &fixed(), &noise, [rows, block], further);
+                exact(value, Some(noise))
             }
             Self::Mean => {
                 let mean = law.mean(params.clone());
@@ -114,6 +116,13 @@ impl Draw {
             }
             // The value is exact in every precision; the parameters say which one this run is in.
             Self::Given(value) => exact(value.cast(FloatDType::from(params.dtype())), None),
+            Self::Leaf(value) => Drawn {
+                hard: value.clone().inner(),
+                value,
+                noise: None,
+                relaxed: None,
+                exact: false,
+            },
             Self::Pathwise => {
                 let noise = noise();
                 exact(law.sample(params.clone(), noise.clone()), Some(noise))

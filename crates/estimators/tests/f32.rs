@@ -156,15 +156,24 @@ impl Source for Ends {
 
 #[test]
 fn extreme_logits_with_extreme_noise_at_a_cold_temperature_are_finite() {
-    let mixed = EstimatorConfig {
-        sites: [("bits".to_owned(), "disarm".to_owned())].into(),
-        ..EstimatorConfig::named("rloo")
+    let mixed = |name: &str, of_bits: &str| EstimatorConfig {
+        sites: [("bits".to_owned(), of_bits.to_owned())].into(),
+        samples: 3,
+        ..EstimatorConfig::named(name)
     };
     let mut configs: Vec<_> = ESTIMATORS
         .iter()
         .map(|(name, _)| EstimatorConfig::named(name))
         .collect();
-    configs.push(mixed);
+    configs.extend([
+        mixed("rloo", "disarm"),
+        mixed("vimco", "disarm"),
+        mixed("rloo", "arm"),
+        mixed("rloo", "arms"),
+        mixed("disarm-tree", "exact"),
+        mixed("unordered-set", "exact"),
+        mixed("sum-and-sample", "exact"),
+    ]);
     let mut built = 0;
     for mut config in configs {
         config.temperature = Some(0.02);
@@ -174,7 +183,7 @@ fn extreme_logits_with_extreme_noise_at_a_cold_temperature_are_finite() {
             built += usize::from(all_is_finite(&config, &Extreme, objective, 1 << 12, &noise));
         }
     }
-    assert!(built >= 14, "{built}");
+    assert!(built >= 36, "{built}");
 }
 
 #[test]

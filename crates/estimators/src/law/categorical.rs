@@ -118,6 +118,10 @@ impl Law for Categorical {
         )
     }
 
+    fn classes(&self) -> Option<usize> {
+        Some(self.classes)
+    }
+
     fn relaxation(&self) -> Option<&dyn Relaxation> {
         Some(self)
     }

@@ -105,6 +105,11 @@ pub trait Law: Debug {
         None
     }
 
+    /// How many classes each of its one-hot choices has, side by side in a row, if that is what its values are.
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
     /// The continuous relaxation of a discrete law.
     fn relaxation(&self) -> Option<&dyn Relaxation> {
         None

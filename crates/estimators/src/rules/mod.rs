@@ -1,16 +1,24 @@
 //! One rule per estimator: how a site's choices are made, and what the gradient at its parameters is.
 
 pub mod a2c;
+pub mod arm;
+pub mod arms;
 pub mod baseline;
 mod branches;
+mod classes;
 pub mod concrete;
 pub mod disarm;
+pub mod disarm_tree;
+pub mod double_cv;
 pub mod dreg;
+pub mod enumerated;
 pub mod gumbel_rao;
 pub mod lax;
 pub mod measure_valued;
 pub mod moving_average;
+pub mod muprop;
 pub mod nvil;
+pub mod optimal_baseline;
 pub mod pathwise;
 pub mod rebar;
 pub mod reinforce;
@@ -18,21 +26,25 @@ pub mod reinmax;
 pub mod relax;
 pub mod rloo;
 pub mod rws;
+mod slope;
 pub mod st_gumbel;
 pub mod stl;
 pub mod straight_through;
+pub mod sum_and_sample;
+pub mod unordered_set;
 pub mod vimco;
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, cmp::Ordering, rc::Rc};
 
 use burn::tensor::Tensor;
 
 use crate::{
+    coupling::Coupling,
     estimator::Objective,
-    noise::Noise,
+    noise::{Noise, NoiseLaw},
     owned::OwnedRule,
-    program::Program,
-    trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, Weighing, column, mask_rows},
+    program::{Key, Program},
+    trace::{Draw, Schema, SiteRecord, SiteSchema, Trace, Weighing, column, execute, mask_rows},
 };
 
 /// How the choices of one site are made and differentiated. Occurrences of a site share a rule. Rules from elsewhere
@@ -54,9 +66,10 @@ pub trait Rule {
         1
     }
 
-    /// Whether the rule needs a block of copies in which its choice is the opposite one.
-    fn is_mirrored(&self) -> bool {
-        false
+    /// Partners of the choice that the rule needs: each gets a block of copies in which it stands for the choice, and
+    /// what comes after it is drawn anew from the same noise.
+    fn coupling(&self) -> Option<Rc<dyn Coupling>> {
+        None
     }
 
     /// How the choice is made in the main run.
@@ -140,8 +153,8 @@ pub struct At<'a> {
     pub(crate) costs_to_go: &'a OnceCell<Vec<Tensor<1>>>,
     pub(crate) samples: usize,
     pub(crate) index: usize,
-    /// The block of copies in which this choice is the opposite one.
-    pub(crate) mirror: Option<usize>,
+    /// The block of copies of the first partner of this choice.
+    pub(crate) partners: Option<usize>,
     /// Cost of every example under the bound, `[batch]`, and its log-weights `[k, batch]`.
     pub(crate) bound: Option<(Tensor<1>, Tensor<2>)>,
 }
@@ -209,15 +222,17 @@ impl At<'_> {
         self.block(self.site().hard.clone(), 0)
     }
 
-    /// The choice in the block where it is the opposite one.
+    /// Partner `j` of the choice.
+    ///
+    /// # Panics
+    /// If the rule has no [coupling](Rule::coupling).
     #[must_use]
-    pub fn opposite(&self) -> Tensor<2> {
-        self.block(self.site().hard.clone(), self.mirror_block())
+    pub fn partner(&self, j: usize) -> Tensor<2> {
+        self.block(self.site().hard.clone(), self.partner_block(j))
     }
 
-    fn mirror_block(&self) -> usize {
-        self.mirror
-            .expect("only a mirrored rule asks for its opposite")
+    fn partner_block(&self, j: usize) -> usize {
+        j + self.partners.expect("only a coupled rule has partners")
     }
 
     /// Noise of the choice.
@@ -264,10 +279,39 @@ impl At<'_> {
         }
     }
 
-    /// The same where the choice was the opposite one.
+    /// The same with partner `j` for the choice; of an expected cost only.
     #[must_use]
-    pub fn opposite_cost_to_go(&self) -> Tensor<1> {
-        self.block(self.all_costs_to_go(), self.mirror_block())
+    pub fn partner_cost_to_go(&self, j: usize) -> Tensor<1> {
+        self.block(self.all_costs_to_go(), self.partner_block(j))
+    }
+
+    /// The same with other values for the choice, `[n * rows, width] -> [n, rows]`: the choices before it stay, and what
+    /// comes after it is drawn anew from the same noise. Costs `n` evaluations of every row.
+    #[must_use]
+    pub fn replay(&self, values: Tensor<2>) -> Tensor<2> {
+        let (rows, samples) = (self.rows(), self.samples);
+        let n = values.dims()[0] / rows;
+        let draw = |index: usize, _: &Key| match index.cmp(&self.index) {
+            Ordering::Less => {
+                let earlier = self.trace.sites[index].hard.clone();
+                Draw::Given(self.block(earlier, 0).repeat_dim(0, n))
+            }
+            Ordering::Equal => Draw::Given(values.clone()),
+            Ordering::Greater => Draw::Hard,
+        };
+        let program = self.frozen();
+        let trace = execute(
+            program,
+            n * samples,
+            samples,
+            self.weighing,
+            &draw,
+            self.noise,
+        );
+        let cost = trace.cost_to_go(self.index, self.discount());
+        cost.unwrap_or_else(|| trace.zeros())
+            .inner()
+            .reshape([n, rows])
     }
 
     fn all_costs_to_go(&self) -> Tensor<1> {
@@ -292,6 +336,13 @@ impl At<'_> {
     pub fn log_weights(&self) -> Option<Tensor<2>> {
         self.bound.as_ref().map(|(_, weights)| weights.clone())
     }
+
+    /// Log-weights `[k, batch]` with partner `j` for the choice, in all samples.
+    #[must_use]
+    pub fn partner_log_weights(&self, j: usize) -> Tensor<2> {
+        let costs = self.block(self.trace.cost(), self.partner_block(j));
+        by_sample(costs, self.samples).neg()
+    }
 }
 
 /// The rows of `x` `[samples * batch]` as `[samples, batch]`.
@@ -309,6 +360,40 @@ fn expected_only(objective: &Objective) -> Result<(), String> {
                 .into(),
         ),
     }
+}
+
+/// What a rule for bits says of another law.
+fn needs_bits(site: &SiteSchema) -> Result<(), String> {
+    let law = &site.law;
+    if law.antithesis().is_some() && law.noise() == NoiseLaw::Logistic {
+        return Ok(());
+    }
+    Err(format!(
+        "a {} choice is not one of bits; use `{}`",
+        law.name(),
+        if law.classes().is_some() {
+            "disarm-tree"
+        } else {
+            "rloo"
+        }
+    ))
+}
+
+/// What a rule for one-hot choices says of another law; `for_bits` would do for bits.
+fn needs_classes(site: &SiteSchema, for_bits: &str) -> Result<(), String> {
+    let law = &site.law;
+    if law.classes().is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "a {} choice is not one of classes; use `{}`",
+        law.name(),
+        if law.antithesis().is_some() {
+            for_bits
+        } else {
+            "rloo"
+        }
+    ))
 }
 
 fn needs_replay(schema: &Schema) -> Result<(), String> {

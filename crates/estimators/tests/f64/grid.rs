@@ -4,10 +4,12 @@
 //! Cells of a later choice depend on the earlier ones, so the grid grows choice by choice: a run at the rows so far shows
 //! the parameters of the next choice.
 
-use std::{collections::HashMap, f64::consts::PI};
+use std::{collections::HashMap, f64::consts::PI, ops::Range, rc::Rc};
 
 use unbiased_estimators::{
-    Address, Draw, Key, Noise, Role, Schema, SiteRecord, Source, Weighing, execute,
+    Address, Coupling, Draw, Key, Noise, Opposite, Role, Schema, SiteRecord, SiteSchema, Source,
+    Weighing, execute,
+    rules::{Rule, disarm_tree::DisarmTree},
 };
 
 use crate::{
@@ -40,6 +42,8 @@ impl Source for Grid {
 pub enum Cover {
     /// One point: for estimators that depend on outcomes only.
     Outcome,
+    /// One point for every order of the classes of a choice by their latents, too.
+    Order,
     /// A quadrature rule of this step: for those that depend on the noise itself.
     Quadrature(f64),
 }
@@ -48,7 +52,7 @@ pub enum Cover {
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
     pub samples: usize,
-    /// Names of the sites that are drawn in opposite pairs.
+    /// Names of the sites that are drawn in opposite pairs: bits from opposite noise, classes by opposite paths.
     pub mirrored: &'a [&'a str],
     pub cover: Cover,
     /// Conditional samples that there is noise for, too.
@@ -63,6 +67,14 @@ impl Plan<'_> {
             mirrored: &[],
             cover: Cover::Outcome,
             conditional: 0,
+        }
+    }
+
+    /// Outcomes of one sample, and the order of what was not chosen.
+    pub fn orders() -> Self {
+        Self {
+            cover: Cover::Order,
+            ..Self::outcomes(1)
         }
     }
 
@@ -90,9 +102,10 @@ impl Plan<'_> {
                 let program = example(model, theta, grid.weights.len());
                 let noise = Noise::from_source(grid.clone());
                 let draw = |index: usize, _: &Key| match mirrored.iter().position(|&m| m == index) {
-                    Some(block) => Draw::Mirrored {
+                    Some(block) => Draw::Coupled {
                         copies: self.samples,
                         block: block + 1,
+                        coupling: coupling(&schema.sites[index]),
                     },
                     None => Draw::Hard,
                 };
@@ -130,6 +143,17 @@ impl Plan<'_> {
             };
             let children: Vec<Vec<Node>> = (0..rows).map(nodes).collect();
             grid.grow(&children, &record.key, Role::Choice, self.samples);
+            if own.is_some() && record.law.name() == "categorical" {
+                assert_eq!(self.samples, 1, "paths of one sample only");
+                let paths = children.iter().enumerate().flat_map(|(row, nodes)| {
+                    let params = seen.params(row);
+                    nodes
+                        .iter()
+                        .map(move |node| opposite_paths(params, &node.0))
+                });
+                let paths: Vec<_> = paths.collect();
+                grid.grow(&paths, &record.key, Role::Partner, 1);
+            }
             if self.conditional > 0 {
                 let n = seen.width * self.conditional;
                 let v = product((0..n).map(|_| interval(0.0, 1.0, self.cover)));
@@ -255,7 +279,7 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
     let Some(first) = views.first() else {
         // An inactive choice has no outcome, but relaxed runs use its noise.
         return match (cover, record.law.name()) {
-            (Cover::Outcome, _) => vec![(vec![0.5; width], 1.0)],
+            (Cover::Outcome | Cover::Order, _) => vec![(vec![0.5; width], 1.0)],
             (_, "gaussian") => product((0..width).map(|_| normal_nodes())),
             _ => product((0..width).map(|_| interval(0.0, 1.0, cover))),
         };
@@ -274,7 +298,7 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
                 .collect()
         })),
         "gaussian" => match cover {
-            Cover::Outcome => product((0..width).map(|_| normal_nodes())),
+            Cover::Outcome | Cover::Order => product((0..width).map(|_| normal_nodes())),
             // Two halves: some estimators have a jump in the middle.
             Cover::Quadrature(_) => product((0..width).map(|_| {
                 let low = interval(0.0, 0.5, cover);
@@ -288,6 +312,7 @@ fn nodes(record: &SiteRecord, width: usize, views: &[View<'_>], cover: Cover) ->
             );
             match cover {
                 Cover::Outcome => finite_nodes(record, first.params),
+                Cover::Order => order_nodes(&orders(first.params.len()), first.params),
                 Cover::Quadrature(step) => gumbel_nodes(first.params, step),
             }
         }
@@ -312,44 +337,105 @@ fn counts(rate: f64) -> Vec<Node> {
     nodes
 }
 
+fn coupling(site: &SiteSchema) -> Rc<dyn Coupling> {
+    match site.law.name() {
+        "categorical" => DisarmTree.coupling().expect("a partner"),
+        _ => Rc::new(Opposite),
+    }
+}
+
+/// The uniform of this Gumbel.
+fn of_gumbel(x: f64) -> f64 {
+    (-(-x).exp()).exp()
+}
+
 /// Uniforms of Gumbels far enough apart to make each outcome certain, with its probability.
 fn finite_nodes(record: &SiteRecord, params: &[f64]) -> Vec<Node> {
     let support = record
         .law
         .support(params.len(), 1 << 10)
         .expect("a finite law");
-    let odds: Vec<f64> = params.iter().map(|a| a.exp()).collect();
-    let n = params.len();
-    let ordered = record.law.name() == "plackett-luce";
+    if record.law.name() == "plackett-luce" {
+        return order_nodes(&support, params);
+    }
+    let total: f64 = params.iter().map(|a| a.exp()).sum();
     support
         .into_iter()
         .map(|state| {
-            let probability = if ordered {
-                (0..n)
-                    .map(|i| {
-                        let remaining: f64 = (0..n)
-                            .filter(|&j| state[j] >= state[i])
-                            .map(|j| odds[j])
-                            .sum();
-                        odds[i] / remaining
-                    })
-                    .product()
-            } else {
-                // One choice per site is all that is needed here.
-                let chosen = state.iter().position(|&b| b == 1.0).expect("one-hot");
-                odds[chosen] / odds.iter().sum::<f64>()
-            };
-            let gumbel = |x: f64| {
-                if ordered {
-                    10.0 * (n as f64 - 1.0 - x)
-                } else {
-                    25.0 * x
-                }
-            };
-            let uniforms = state.iter().map(|&x| (-(-gumbel(x)).exp()).exp()).collect();
-            (uniforms, probability)
+            // One choice per site is all that is needed here.
+            let chosen = state.iter().position(|&b| b == 1.0).expect("one-hot");
+            let uniforms = state.iter().map(|&x| of_gumbel(25.0 * x)).collect();
+            (uniforms, params[chosen].exp() / total)
         })
         .collect()
+}
+
+/// The same for the ranks of all items.
+fn order_nodes(ranks: &[Vec<f64>], params: &[f64]) -> Vec<Node> {
+    let n = params.len();
+    ranks
+        .iter()
+        .map(|rank| {
+            let remaining = |i: usize| -> f64 {
+                let left = (0..n).filter(|&j| rank[j] >= rank[i]);
+                left.map(|j| params[j].exp()).sum()
+            };
+            let probability = (0..n).map(|i| params[i].exp() / remaining(i)).product();
+            let gumbel = |&r: &f64| of_gumbel(10.0 * (n as f64 - 1.0 - r));
+            (rank.iter().map(gumbel).collect(), probability)
+        })
+        .collect()
+}
+
+/// The ranks of `n` items in all orders.
+fn orders(n: usize) -> Vec<Vec<f64>> {
+    let Some(rest) = n.checked_sub(1) else {
+        return vec![Vec::new()];
+    };
+    orders(rest)
+        .into_iter()
+        .flat_map(|ranks| {
+            (0..n).map(move |last| {
+                let last = last as f64;
+                let moved = ranks.iter().map(|&r| if r < last { r } else { r + 1.0 });
+                moved.chain([last]).collect()
+            })
+        })
+        .collect()
+}
+
+/// Uniforms at the nodes of the tree of classes for every opposite path of the class with the largest of `chosen`.
+fn opposite_paths(params: &[f64], chosen: &[f64]) -> Vec<Node> {
+    let class = (0..params.len())
+        .max_by(|&i, &j| chosen[i].total_cmp(&chosen[j]))
+        .expect("classes");
+    let mass = |classes: Range<usize>| -> f64 { classes.map(|c| params[c].exp()).sum() };
+    let chances = halves(0..params.len()).into_iter().map(|[left, right]| {
+        let p = mass(left.clone()) / mass(left.start..right.end);
+        let chance = if left.contains(&class) {
+            (2.0 * p - 1.0).max(0.0) / p
+        } else if right.contains(&class) {
+            (p / (1.0 - p)).min(1.0)
+        } else {
+            p
+        };
+        let low = interval(0.0, chance, Cover::Outcome);
+        [low, interval(chance, 1.0, Cover::Outcome)].concat()
+    });
+    product(chances)
+}
+
+/// The halves of all classes, then those of each half.
+fn halves(classes: Range<usize>) -> Vec<[Range<usize>; 2]> {
+    let Range { start, end } = classes;
+    if end - start < 2 {
+        return Vec::new();
+    }
+    let middle = usize::midpoint(start, end);
+    let mut all = vec![[start..middle, middle..end]];
+    all.extend(halves(start..middle));
+    all.extend(halves(middle..end));
+    all
 }
 
 /// Nodes over three Gumbels, with breakpoints where the order of the logits plus Gumbels changes.

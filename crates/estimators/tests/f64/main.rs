@@ -4,7 +4,9 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod a2c;
+mod antithetic;
 mod bounds;
+mod classes;
 mod control_variates;
 mod enumeration;
 mod estimate;
@@ -19,7 +21,9 @@ mod mutants;
 mod programs;
 mod refusals;
 mod relaxed;
+mod slopes;
 mod small;
 mod stacked;
 mod straight_through;
+mod surrogates;
 mod tuning;

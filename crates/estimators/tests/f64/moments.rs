@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// `E[g^2]` at the logits of two bits.
-fn second_moment(config: &EstimatorConfig, plan: &Plan<'_>) -> Vec<f64> {
+pub fn second_moment(config: &EstimatorConfig, plan: &Plan<'_>) -> Vec<f64> {
     let theta = TwoBits.parameters();
     let grid = plan.grid(&TwoBits, &theta);
     let program = example(&TwoBits, &theta, grid.weights.len());
@@ -105,6 +105,15 @@ fn evaluations_are_counted() {
         15.0
     );
     assert_eq!(count(&EstimatorConfig::named("exact"), false), 16.0);
+    assert_eq!(count(&EstimatorConfig::named("arm"), false), 3.0);
+    let four = EstimatorConfig {
+        samples: 4,
+        ..EstimatorConfig::named("arms")
+    };
+    assert_eq!(count(&four, false), 7.0);
+    // Two samples, and once more for their slopes at each of two sites.
+    assert_eq!(count(&EstimatorConfig::named("double-cv"), false), 6.0);
+    assert_eq!(count(&EstimatorConfig::named("muprop"), false), 3.0);
     // A network costs no run of the program.
     assert_eq!(count(&EstimatorConfig::named("relax"), false), 1.0);
     assert_eq!(count(&EstimatorConfig::named("rebar-relax"), true), 3.0);

@@ -1,12 +1,18 @@
 //! Estimators and programs with one mistake each, written with the public interface. The checks that the real ones pass
 //! must catch every one; the same code without the mistake must pass.
 
+use std::rc::Rc;
+
 use burn::tensor::{Device, Tensor, activation::sigmoid};
 use unbiased_estimators::{
-    Abilities, Draw, Estimator, Key, Noise, Objective, Program, Run, Schema, SiteSchema, Sited,
-    Weighing, execute,
+    Abilities, Coupling, Draw, Estimator, Key, Noise, Objective, Opposite, Program, Run, Schema,
+    SiteSchema, Sited, Weighing, execute,
     law::{RelaxationKind, Relaxing},
-    rules::{At, Gradient, Rule, disarm::Disarm, vimco},
+    rules::{
+        At, Gradient, Rule,
+        disarm::Disarm,
+        vimco::{self, Vimco},
+    },
 };
 
 use crate::{
@@ -25,7 +31,7 @@ use crate::{
 type Check = Result<f64, String>;
 
 /// A rule at every site of a model.
-fn everywhere<R: Rule + Clone + 'static>(
+pub fn everywhere<R: Rule + Clone + 'static>(
     rule: &R,
     model: &dyn Model,
     objective: Objective,
@@ -40,7 +46,7 @@ fn everywhere<R: Rule + Clone + 'static>(
 }
 
 /// The expectation of a rule over `plan`, against enumeration.
-fn judge<R: Rule + Clone + 'static>(
+pub fn judge<R: Rule + Clone + 'static>(
     rule: &R,
     model: &dyn Model,
     objective: Objective,
@@ -168,8 +174,8 @@ impl Rule for Antithetic {
         Disarm.check(site, schema, objective)
     }
 
-    fn is_mirrored(&self) -> bool {
-        true
+    fn coupling(&self) -> Option<Rc<dyn Coupling>> {
+        Some(Rc::new(Opposite))
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
@@ -179,9 +185,9 @@ impl Rule for Antithetic {
             Factor::NoHalf => sigma,
             Factor::NoSigma => sigma.ones_like() * 0.5,
         };
-        let difference = column(at.cost_to_go() - at.opposite_cost_to_go());
+        let difference = column(at.cost_to_go() - at.partner_cost_to_go(0));
         Some(untuned(
-            at.mask(difference * (at.hard() - at.opposite()) * factor),
+            at.mask(difference * (at.hard() - at.partner(0)) * factor),
         ))
     }
 }
@@ -204,6 +210,8 @@ fn disarm_without_its_factors_is_caught() {
 #[derive(Clone, Copy, PartialEq)]
 enum Bound {
     Right,
+    Arithmetic,
+    OwnMean,
     NoDirect,
     OwnBaseline,
 }
@@ -220,11 +228,18 @@ impl Rule for LeaveOneOut {
         let weights = at.log_weights().expect("a bound");
         let [k, batch] = weights.dims();
         let signal = match self.0 {
-            Bound::Right => vimco::signal(weights).neg(),
+            Bound::Right => vimco::signal(weights, Vimco::Geometric).neg(),
+            Bound::Arithmetic => vimco::signal(weights, Vimco::Arithmetic).neg(),
+            // The mean of all weights instead of those of the others.
+            Bound::OwnMean => {
+                let mean = vimco::log_mean_exp(weights.clone()).unsqueeze_dim::<2>(0);
+                let without = vimco::replaced(weights.clone(), mean.clone().expand([k, batch]));
+                (mean - without).neg()
+            }
             // The tape has + w~ d ln q for the cost -L; this takes it away.
             Bound::NoDirect => {
                 let normalised = burn::tensor::activation::softmax(weights.clone(), 0);
-                vimco::signal(weights).neg() - normalised
+                vimco::signal(weights, Vimco::Geometric).neg() - normalised
             }
             Bound::OwnBaseline => {
                 let bound = vimco::log_mean_exp(weights.clone()).unsqueeze_dim::<2>(0);
@@ -244,6 +259,11 @@ fn vimco_without_its_direct_part_or_with_its_own_sample_in_the_baseline_is_caugh
             judge(&LeaveOneOut(bound), &vae, objective, &Plan::outcomes(k))
         };
         check(judge(Bound::Right));
+        check(judge(Bound::Arithmetic));
+        must_fail(
+            "vimco with its own sample in the arithmetic mean",
+            judge(Bound::OwnMean),
+        );
         must_fail(
             "vimco without the weights' own derivative",
             judge(Bound::NoDirect),

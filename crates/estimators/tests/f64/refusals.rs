@@ -32,7 +32,7 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
     let vae = Vae::default();
     let one = Objective::LogMeanWeight { k: 1 };
     let discounted = Objective::Expected { discount: 0.9 };
-    let cases: [(&str, &dyn Model, Objective, &str); 41] = [
+    let cases: [(&str, &dyn Model, Objective, &str); 59] = [
         ("exact", &decision, EXPECTED, "black box"),
         ("exact", &table, discounted, "discount"),
         ("exact", &rollouts, EXPECTED, "returns"),
@@ -42,8 +42,26 @@ fn estimators_are_refused_where_they_are_not_defined_and_the_reason_names_a_way_
         ("rloo", &vae, BOUND, "bound"),
         ("disarm", &decision, EXPECTED, "black box"),
         ("disarm", &vae, EXPECTED, "opposite"),
-        ("disarm", &BeliefNet, BOUND, "bound"),
+        ("disarm", &vae, BOUND, "opposite"),
         ("disarm", &Permutation, EXPECTED, "opposite"),
+        ("arm", &decision, EXPECTED, "black box"),
+        ("arm", &vae, EXPECTED, "use `disarm-tree`"),
+        ("arm", &BeliefNet, BOUND, "bound"),
+        ("arms", &Permutation, EXPECTED, "not one of bits"),
+        ("arms", &BeliefNet, BOUND, "bound"),
+        ("disarm-tree", &BeliefNet, EXPECTED, "use `disarm`"),
+        ("disarm-tree", &Permutation, EXPECTED, "use `rloo`"),
+        ("disarm-tree", &decision, EXPECTED, "black box"),
+        ("disarm-tree", &vae, BOUND, "bound"),
+        ("muprop", &gan, EXPECTED, "not defined at the mean"),
+        ("muprop", &rollouts, EXPECTED, "not defined at the mean"),
+        ("simple-muprop", &decision, EXPECTED, "black box"),
+        ("muprop", &vae, BOUND, "bound"),
+        ("double-cv", &table, EXPECTED, "not differentiable"),
+        ("double-cv", &vae, BOUND, "bound"),
+        ("vimco-arithmetic", &vae, one, "at least 2"),
+        ("unordered-set", &vae, EXPECTED, "use `measure-valued`"),
+        ("sum-and-sample", &decision, EXPECTED, "black box"),
         ("measure-valued", &decision, EXPECTED, "black box"),
         (
             "measure-valued",
@@ -113,8 +131,8 @@ fn a_site_can_be_refused_by_itself() {
         (with("rloo", "what", "disarm"), "site `what`"),
         (with("rloo", "what", "rebar"), "site `what`"),
         (with("rloo", "present", "pathwise"), "site `present`"),
-        (with("rloo", "present", "exact"), "site `present`"),
-        (with("exact", "present", "rloo"), "`sites`"),
+        (with("rloo", "what", "exact"), "use `pathwise`"),
+        (with("exact", "what", "disarm"), "site `what`"),
     ];
     let later = refusal(&with("vimco", "what", "dreg"), &Air, BOUND).to_string();
     assert!(
@@ -126,6 +144,16 @@ fn a_site_can_be_refused_by_itself() {
         assert!(matches!(error, EstimatorError::Undefined { .. }), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
+}
+
+#[test]
+fn a_set_of_many_classes_is_refused() {
+    let config = EstimatorConfig {
+        samples: 9,
+        ..EstimatorConfig::named("unordered-set")
+    };
+    let message = refusal(&config, &Machine, EXPECTED).to_string();
+    assert!(message.contains("use `sum-and-sample`"), "{message}");
 }
 
 #[test]
