@@ -83,6 +83,14 @@ impl Draw {
             relaxed: None,
             exact: true,
         };
+        // Known by its value alone.
+        let inexact = |value: Tensor<2>| Drawn {
+            hard: value.clone().inner(),
+            value,
+            noise: None,
+            relaxed: None,
+            exact: false,
+        };
         let fixed = || params.clone().inner();
         let relaxation = || {
             law.relaxation()
@@ -104,25 +112,10 @@ impl Draw {
                     with_partners(&*coupling, law, &fixed(), &noise, [rows, block], further);
                 exact(value, Some(noise))
             }
-            Self::Mean => {
-                let mean = law.mean(params.clone());
-                Drawn {
-                    hard: mean.clone().inner(),
-                    value: mean,
-                    noise: None,
-                    relaxed: None,
-                    exact: false,
-                }
-            }
+            Self::Mean => inexact(law.mean(params.clone())),
             // The value is exact in every precision; the parameters say which one this run is in.
             Self::Given(value) => exact(value.cast(FloatDType::from(params.dtype())), None),
-            Self::Leaf(value) => Drawn {
-                hard: value.clone().inner(),
-                value,
-                noise: None,
-                relaxed: None,
-                exact: false,
-            },
+            Self::Leaf(value) => inexact(value),
             Self::Pathwise => {
                 let noise = noise();
                 exact(law.sample(params.clone(), noise.clone()), Some(noise))

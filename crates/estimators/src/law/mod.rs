@@ -93,6 +93,11 @@ pub trait Law: Debug {
         None
     }
 
+    /// Whether values are angles, for which the score is right only where costs are periodic: a linear function of one is not.
+    fn is_periodic(&self) -> bool {
+        false
+    }
+
     /// Whether [`sample`](Law::sample) is a differentiable function of the parameters whose gradient is the pathwise
     /// estimator.
     fn is_pathwise(&self) -> bool {

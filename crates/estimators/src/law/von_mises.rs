@@ -66,6 +66,10 @@ impl Law for VonMises {
         direction
     }
 
+    fn is_periodic(&self) -> bool {
+        true
+    }
+
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
         let [direction, log_k] = halves(params);
         let k = log_k.exp();

@@ -66,9 +66,14 @@ fn others(x: Tensor<2>, k: usize) -> Tensor<2> {
 }
 
 impl Rule for DoubleCv {
-    fn check(&self, _: &SiteSchema, schema: &Schema, objective: &Objective) -> Result<(), String> {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
         expected_only(objective)?;
-        needs_slope(schema)
+        needs_slope(site, schema)
     }
 
     fn samples(&self) -> usize {

@@ -62,9 +62,14 @@ fn needs_means(schema: &Schema, objective: &Objective) -> Result<(), String> {
 }
 
 impl Rule for MuProp {
-    fn check(&self, _: &SiteSchema, schema: &Schema, objective: &Objective) -> Result<(), String> {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
         needs_means(schema, objective)?;
-        needs_slope(schema)
+        needs_slope(site, schema)
     }
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {

@@ -8,7 +8,7 @@ use super::{At, needs_replay};
 use crate::{
     law::{Law, row_sum},
     program::Key,
-    trace::{Draw, Schema, SiteRecord, execute},
+    trace::{Draw, Schema, SiteRecord, SiteSchema, execute},
 };
 
 /// The costs to go `[rows]` where the choice has `value`, and their slope in it, `[rows, width]`; `later` says how the choices after
@@ -48,9 +48,12 @@ pub(super) fn pull_mean(law: &dyn Law, params: Tensor<2>, h: Tensor<2>) -> Tenso
         .unwrap_or_else(|| leaf.inner().zeros_like())
 }
 
-/// What both say of a program whose costs have no slope.
-pub(super) fn needs_slope(schema: &Schema) -> Result<(), String> {
+/// What both say of a choice whose costs have no slope, or no control variate that is linear in it.
+pub(super) fn needs_slope(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
     needs_replay(schema)?;
+    if site.law.is_periodic() {
+        return Err("a linear function of an angle is not periodic, so its score is biased; use `pathwise` or `rloo`".into());
+    }
     if !schema.abilities.differentiable {
         return Err(
             "the costs of the program are not differentiable in its choices; use `rloo`".into(),

@@ -155,6 +155,24 @@ fn pathwise_and_score_function_estimators_have_the_exact_gradient_as_expectation
     }
 }
 
+#[test]
+fn linear_control_variates_of_angles_are_refused() {
+    for (name, refused) in [
+        ("muprop", true),
+        ("double-cv", true),
+        ("simple-muprop", false),
+    ] {
+        let model = One {
+            law: VonMises,
+            params: vec![0.4, 0.3],
+        };
+        match named(name).build(&schema(&model), EXPECTED, &device()) {
+            Ok(_) => assert!(!refused, "{name}"),
+            Err(error) => assert!(refused && error.to_string().contains("angle"), "{error}"),
+        }
+    }
+}
+
 fn poisson(log_rate: f64) -> Vec<f64> {
     (0..80)
         .map(|n| {
