@@ -6,16 +6,17 @@
 //! Burn's product of two 1024×1024 matrices, measured in the same run. They are counted forward, towards the weights and towards the inputs
 //! except the data; a masked filter counts whole; everything that is not a product counts nothing.
 
-use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::module::Module;
+use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
 use burn::nn::{LinearConfig, PaddingConfig2d};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Device, Tensor, TensorData};
 use std::hint::black_box;
 use std::time::Instant;
 use unbiased_kernels::{
-    Activation, FusedAdamConfig, Gru, GruConfig, Linear, Lstm, LstmConfig, bernoulli_log_lik,
+    Activation, Conv2d, ConvTranspose2d, FusedAdamConfig, Gru, GruConfig, KernelMask, Linear, Lstm,
+    LstmConfig, bernoulli_log_lik,
 };
 
 /// As in the program: the system's allocator gives large blocks back at once.
@@ -186,16 +187,16 @@ struct Autoencoder {
 fn autoencoder(run: &Run, device: &Device) {
     let rows = 64;
     let down = |channels| {
-        Conv2dConfig::new(channels, [3, 3])
+        let config = Conv2dConfig::new(channels, [3, 3])
             .with_stride([2, 2])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .init(device)
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+        Conv2d::new(&config, device)
     };
     let up = |channels| {
-        ConvTranspose2dConfig::new(channels, [4, 4])
+        let config = ConvTranspose2dConfig::new(channels, [4, 4])
             .with_stride([2, 2])
-            .with_padding([1, 1])
-            .init(device)
+            .with_padding([1, 1]);
+        ConvTranspose2d::new(&config, device)
     };
     let model = Autoencoder {
         down: [down([1, 16]), down([16, 32])],
@@ -222,48 +223,28 @@ fn autoencoder(run: &Run, device: &Device) {
     });
 }
 
-/// A convolution with a filter that sees only what comes before a pixel, row by row; `mask` is 1 there.
-#[derive(Module, Debug)]
-struct Masked {
-    conv: Conv2d,
-    mask: Tensor<4>,
-}
-
-impl Masked {
-    /// `centre` says whether the pixel itself is seen.
-    fn new(channels: [usize; 2], side: usize, centre: bool, device: &Device) -> Self {
-        let middle = side * side / 2 + usize::from(centre);
-        let mask = (0..side * side).map(|i| f32::from(u8::from(i < middle)));
-        let mask = TensorData::new(mask.collect::<Vec<_>>(), [1, 1, side, side]);
-        Self {
-            conv: Conv2dConfig::new(channels, [side; 2]).init(device),
-            mask: Tensor::from_data(mask, &device.clone().without_autodiff()),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let Conv2d { weight, bias, .. } = &self.conv;
-        let middle = self.mask.dims()[2] / 2;
-        let options = ConvOptions::new([1; 2], [middle; 2], [1; 2], 1);
-        let filter = weight.val() * self.mask.clone();
-        conv2d(x, filter, bias.as_ref().map(Param::val), options)
-    }
+/// A convolution that sees only what comes before a pixel, row by row, and the pixel itself if `centre`.
+fn causal(channels: [usize; 2], side: usize, centre: bool, device: &Device) -> Conv2d {
+    let config = Conv2dConfig::new(channels, [side; 2]).with_padding(PaddingConfig2d::Same);
+    let layer = Conv2d::new(&config, device);
+    let mask = KernelMask::causal(layer.weight.dims(), centre, &Device::flex());
+    layer.masked(mask)
 }
 
 /// The shape of a `PixelCNN`: a masked 7×7 convolution, two masked 3×3 ones with the input added, 1×1 to the logits.
 #[derive(Module, Debug)]
 struct PixelCnn {
-    first: Masked,
-    residual: [Masked; 2],
+    first: Conv2d,
+    residual: [Conv2d; 2],
     last: Conv2d,
 }
 
 fn masked(run: &Run, device: &Device) {
     let (rows, channels) = (32, 32);
     let model = PixelCnn {
-        first: Masked::new([1, channels], 7, false, device),
-        residual: [0; 2].map(|_| Masked::new([channels; 2], 3, true, device)),
-        last: Conv2dConfig::new([channels, 1], [1, 1]).init(device),
+        first: causal([1, channels], 7, false, device),
+        residual: [0; 2].map(|_| causal([channels; 2], 3, true, device)),
+        last: Conv2d::new(&Conv2dConfig::new([channels, 1], [1, 1]), device),
     };
     let x = bits(rows);
     let first = rows * 784 * 49 * channels;
