@@ -15,6 +15,7 @@ pub struct KernelMask {
     /// 1 where there is a weight, 0 where there is none: `[channels_out, channels_in, height, width]`.
     values: Tensor<4>,
     /// Which places of the kernel, row by row, have a weight for some pair of channels.
+    #[cfg(feature = "flex")]
     used: Vec<bool>,
 }
 
@@ -32,14 +33,15 @@ impl KernelMask {
             count,
             "KernelMask: a kernel of shape {shape:?} has {count} weights"
         );
-        let places = shape[2] * shape[3];
-        let used = (0..places)
-            .map(|place| has_weight.iter().skip(place).step_by(places).any(|&w| w))
-            .collect();
         let values: Vec<f32> = has_weight.iter().map(|&w| f32::from(u8::from(w))).collect();
         Self {
             values: Tensor::from_data(TensorData::new(values, shape), device),
-            used,
+            #[cfg(feature = "flex")]
+            used: {
+                let places = shape[2] * shape[3];
+                let at = |place| has_weight.iter().skip(place).step_by(places).any(|&w| w);
+                (0..places).map(at).collect()
+            },
         }
     }
 

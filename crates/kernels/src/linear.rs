@@ -46,7 +46,7 @@ pub fn linear<const D: usize>(
     activation: Activation,
 ) -> Tensor<D> {
     let [d_in, d_out] = weight.dims();
-    let mut shape = x.dims();
+    let shape = x.dims();
     assert_eq!(
         shape[D - 1],
         d_in,
@@ -58,9 +58,10 @@ pub fn linear<const D: usize>(
     #[cfg(feature = "flex")]
     if flex::takes(&x) && flex::takes(&weight) && bias.as_ref().is_none_or(flex::takes) {
         let rows = shape[..D - 1].iter().product();
-        shape[D - 1] = d_out;
+        let mut to = shape;
+        to[D - 1] = d_out;
         let bias = bias.unwrap_or_else(|| Tensor::zeros([d_out], &Device::flex()));
-        return flex::linear(x.reshape([rows, d_in]), weight, bias, activation).reshape(shape);
+        return flex::linear(x.reshape([rows, d_in]), weight, bias, activation).reshape(to);
     }
     composed::linear(x, weight, bias, activation)
 }
