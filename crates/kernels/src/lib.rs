@@ -27,7 +27,7 @@
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
 //! (AVX-512, AVX2 with FMA, or what the target guarantees: SSE2, NEON), chosen at run time, so that one binary serves every x86-64 CPU;
 //! more than one thread from 1 Mi elements on (Adam from 64 Ki; recurrent layers split the batch from 1 Mi products on, affine maps their
-//! columns from 2 Mi). Views are made contiguous first. Results do not depend on the number of threads, except in affine maps, whose products
+//! columns from 8 Mi). Views are made contiguous first. Results do not depend on the number of threads, except in affine maps, whose products
 //! are Burn's.
 //! **Every other backend and float type** runs the composed form, public in [`composed`]; so does Flex for empty tensors.
 //!

@@ -18,8 +18,8 @@ use burn::tensor::Tensor;
 use core::ops::Range;
 use rayon::prelude::*;
 
-/// From how many multiply-adds on a product is split over threads: about 15 µs of it.
-const SPLIT_FROM: usize = 1 << 21;
+/// From how many multiply-adds on a product is split over threads: about 60 µs of it. Below, splitting cost more than it gave.
+const SPLIT_FROM: usize = 1 << 23;
 /// Columns that a part has at least: every part packs all of the left matrix.
 const NARROWEST: usize = 64;
 
