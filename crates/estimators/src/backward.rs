@@ -1,18 +1,55 @@
 //! Exact forwards, something smooth backwards: what straight-through estimators differentiate instead of the choice.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, rc::Rc};
 
 use burn::tensor::Tensor;
 
 use crate::{
+    estimator::Objective,
     law::{Law, Relaxation},
     noise::Role,
+    rules::{At, Gradient, Rule, expected_only, needs_relaxation},
+    trace::{Draw, Schema, SiteSchema},
 };
 
-/// What the gradient of an exact choice passes through.
+/// What the gradient of an exact choice passes through. Whatever says so (and can be copied) is a [`Rule`]: biased, for expected costs that
+/// are differentiable in relaxed choices.
 pub trait Backward: Debug {
     /// A tensor of the shape of the choice, on the tape of its parameters. Its derivative counts, its value does not.
     fn path(&self, choice: &Chosen<'_>) -> Tensor<2>;
+
+    /// Whether the law has what the path needs beside a relaxation.
+    ///
+    /// # Errors
+    /// The reason why not, and what would work.
+    fn is_defined(&self, _law: &dyn Law) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<B: Backward + Copy + 'static> Rule for B {
+    fn check(
+        &self,
+        site: &SiteSchema,
+        schema: &Schema,
+        objective: &Objective,
+    ) -> Result<(), String> {
+        expected_only(objective)?;
+        needs_relaxation(site, schema)?;
+        self.is_defined(&*site.law)
+    }
+
+    fn draw(&self) -> Draw {
+        Draw::StraightThrough(Rc::new(*self))
+    }
+
+    fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {
+        None
+    }
+
+    fn is_biased(&self) -> bool {
+        true
+    }
 }
 
 /// A choice that was made exactly, as a [`Backward`] sees it.

@@ -13,10 +13,11 @@ use burn::{
 use serde::Serialize;
 
 use crate::{
-    config::{ESTIMATORS, EstimatorConfig},
+    config::EstimatorConfig,
     error::EstimatorError,
     estimator::{Estimator, Objective},
     exact::Exact,
+    names::ESTIMATORS,
     noise::Noise,
     problem::{Problem, ProblemBatch},
     trace::Schema,

@@ -14,16 +14,9 @@
 //! by themselves. Shapes: logits and values `[rows, width]`; one pass over `[rows * K, width]`. Conditional latents are those of REBAR,
 //! in forms that are stable in f32.
 
-use std::rc::Rc;
-
 use burn::tensor::Tensor;
 
-use super::{At, Gradient, Rule, straight_through::is_defined};
-use crate::{
-    backward::{Backward, Chosen},
-    estimator::Objective,
-    trace::{Draw, Schema, SiteSchema},
-};
+use crate::backward::{Backward, Chosen};
 
 /// Straight-through Gumbel, averaged over `k` conditional samples of the latent.
 #[derive(Debug, Clone, Copy)]
@@ -53,28 +46,5 @@ impl Backward for GumbelRao {
         x.reshape([rows, self.k, width])
             .mean_dim(1)
             .squeeze_dim::<2>(1)
-    }
-}
-
-impl Rule for GumbelRao {
-    fn check(
-        &self,
-        site: &SiteSchema,
-        schema: &Schema,
-        objective: &Objective,
-    ) -> Result<(), String> {
-        is_defined(site, schema, objective)
-    }
-
-    fn draw(&self) -> Draw {
-        Draw::StraightThrough(Rc::new(*self))
-    }
-
-    fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {
-        None
-    }
-
-    fn is_biased(&self) -> bool {
-        true
     }
 }

@@ -22,13 +22,11 @@
 //! The lowest variance per parameter, at a price that grows with their number. Laws from outside join with
 //! [`Decomposition`](crate::law::Decomposition).
 
-use std::cmp::Ordering;
-
 use super::{At, Gradient, Rule, expected_only, needs_replay};
 use crate::{
     estimator::Objective,
     noise::Role,
-    trace::{Draw, Schema, SiteSchema, column, execute},
+    trace::{Schema, SiteSchema, column},
 };
 
 /// Differences of costs at other values.
@@ -72,29 +70,7 @@ impl Rule for MeasureValued {
         let others = decomposition.others(params.clone(), value.clone(), further);
         let n = others.dims()[0] / rows;
 
-        let draw = |index: usize, _: &crate::program::Key| match index.cmp(&at.index) {
-            Ordering::Less => {
-                let site = &at.trace.sites[index];
-                Draw::Given(at.block(site.hard.clone(), 0).repeat_dim(0, n))
-            }
-            Ordering::Equal => Draw::Given(others.clone()),
-            Ordering::Greater => Draw::Hard,
-        };
-        let copies = n * at.samples();
-        let trace = execute(
-            at.frozen(),
-            copies,
-            at.samples(),
-            at.weighing,
-            &draw,
-            at.noise,
-        );
-        let other = trace
-            .cost_to_go(at.index, at.discount())
-            .unwrap_or_else(|| trace.zeros())
-            .inner();
-        let other = other.reshape([n, rows]).transpose();
-        let change = other - column(at.cost_to_go());
+        let change = at.replay(others).transpose() - column(at.cost_to_go());
         Some(Gradient {
             logits: at.mask(decomposition.gradient(params, value, change)),
             tuning: None,

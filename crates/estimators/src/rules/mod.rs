@@ -352,7 +352,7 @@ fn by_sample(x: Tensor<1>, samples: usize) -> Tensor<2> {
 }
 
 /// What a rule that treats the objective as an expected cost says of a bound.
-fn expected_only(objective: &Objective) -> Result<(), String> {
+pub(crate) fn expected_only(objective: &Objective) -> Result<(), String> {
     match objective {
         Objective::Expected { .. } => Ok(()),
         Objective::LogMeanWeight { .. } => Err(
@@ -403,7 +403,7 @@ fn needs_replay(schema: &Schema) -> Result<(), String> {
     Err("the program cannot be run again on the same examples (a black box); use `reinforce`, `moving-average`, `nvil`, `a2c` or `relax`".into())
 }
 
-fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
+pub(crate) fn needs_relaxation(site: &SiteSchema, schema: &Schema) -> Result<(), String> {
     if site.law.relaxation().is_none() {
         return Err(format!(
             "a {} choice has no relaxation; use `{}`",

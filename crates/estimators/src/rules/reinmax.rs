@@ -13,15 +13,11 @@
 //! `[rows, width]`. Numerics: `J(pi_b)` is the derivative of the mean at the logits of `pi_b`, whose logarithms are at least -69.
 //! The authors' code writes a backward pass by hand; this is the same as one expression. They use `t` of 1 to 1.5.
 
-use std::rc::Rc;
-
 use burn::tensor::Tensor;
 
-use super::{At, Gradient, Rule, straight_through::is_defined};
 use crate::{
     backward::{Backward, Chosen},
-    estimator::Objective,
-    trace::{Draw, Schema, SiteSchema},
+    law::Law,
 };
 
 /// Heun's rule in place of Euler's.
@@ -41,34 +37,14 @@ impl Backward for ReinMax {
         let at_half = law.mean(link(half) + (a.clone() - fixed));
         at_half * 2.0 - law.mean(a.clone()) * 0.5
     }
-}
 
-impl Rule for ReinMax {
-    fn check(
-        &self,
-        site: &SiteSchema,
-        schema: &Schema,
-        objective: &Objective,
-    ) -> Result<(), String> {
-        is_defined(site, schema, objective)?;
-        if site.law.link().is_none() {
-            return Err(format!(
-                "a {} choice has no logits of a mean; use `straight-through`",
-                site.law.name()
-            ));
+    fn is_defined(&self, law: &dyn Law) -> Result<(), String> {
+        if law.link().is_some() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn draw(&self) -> Draw {
-        Draw::StraightThrough(Rc::new(*self))
-    }
-
-    fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {
-        None
-    }
-
-    fn is_biased(&self) -> bool {
-        true
+        Err(format!(
+            "a {} choice has no logits of a mean; use `straight-through`",
+            law.name()
+        ))
     }
 }

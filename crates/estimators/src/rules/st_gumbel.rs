@@ -13,16 +13,9 @@
 //! For one bit with `p = 1/2` at `t = 1` it is `(f'(0) + f'(1)) / 12` on average, a third of the gradient where `f` is quadratic.
 //! Divergences stay those of the exact choice.
 
-use std::rc::Rc;
-
 use burn::tensor::Tensor;
 
-use super::{At, Gradient, Rule, straight_through::is_defined};
-use crate::{
-    backward::{Backward, Chosen},
-    estimator::Objective,
-    trace::{Draw, Schema, SiteSchema},
-};
+use crate::backward::{Backward, Chosen};
 
 /// Straight-through with the relaxation of the same noise.
 #[derive(Debug, Clone, Copy)]
@@ -36,28 +29,5 @@ impl Backward for StGumbel {
         let relaxation = choice.relaxation();
         let z = relaxation.latent(choice.params.clone(), choice.noise.clone());
         relaxation.relax(z, choice.constant(self.temperature))
-    }
-}
-
-impl Rule for StGumbel {
-    fn check(
-        &self,
-        site: &SiteSchema,
-        schema: &Schema,
-        objective: &Objective,
-    ) -> Result<(), String> {
-        is_defined(site, schema, objective)
-    }
-
-    fn draw(&self) -> Draw {
-        Draw::StraightThrough(Rc::new(*self))
-    }
-
-    fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {
-        None
-    }
-
-    fn is_biased(&self) -> bool {
-        true
     }
 }

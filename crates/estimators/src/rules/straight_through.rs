@@ -11,16 +11,9 @@
 //!
 //! The bias can move the fixed point: for `f = (b - t)^2` with one bit it finds `p = t` instead of 0 or 1.
 
-use std::rc::Rc;
-
 use burn::tensor::Tensor;
 
-use super::{At, Gradient, Rule, expected_only, needs_relaxation};
-use crate::{
-    backward::{Backward, Chosen},
-    estimator::Objective,
-    trace::{Draw, Schema, SiteSchema},
-};
+use crate::backward::{Backward, Chosen};
 
 /// The straight-through estimator.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,38 +22,5 @@ pub struct StraightThrough;
 impl Backward for StraightThrough {
     fn path(&self, choice: &Chosen<'_>) -> Tensor<2> {
         choice.law.mean(choice.params.clone())
-    }
-}
-
-/// What every straight-through estimator needs.
-pub(super) fn is_defined(
-    site: &SiteSchema,
-    schema: &Schema,
-    objective: &Objective,
-) -> Result<(), String> {
-    expected_only(objective)?;
-    needs_relaxation(site, schema)
-}
-
-impl Rule for StraightThrough {
-    fn check(
-        &self,
-        site: &SiteSchema,
-        schema: &Schema,
-        objective: &Objective,
-    ) -> Result<(), String> {
-        is_defined(site, schema, objective)
-    }
-
-    fn draw(&self) -> Draw {
-        Draw::StraightThrough(Rc::new(*self))
-    }
-
-    fn gradient(&mut self, _: &At<'_>) -> Option<Gradient> {
-        None
-    }
-
-    fn is_biased(&self) -> bool {
-        true
     }
 }
