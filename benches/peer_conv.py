@@ -1,31 +1,9 @@
 """The layers of `cargo bench --workspace --bench conv` in PyTorch: `peer <case> <median ms> <min ms>`."""
 
-import argparse
-import time
-
 import torch
 import torch.nn.functional as F
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--rounds", type=int, default=25)
-parser.add_argument("--only", default="")
-args = parser.parse_args()
-torch.set_num_threads(args.threads)
-torch.manual_seed(0)
-
-
-def measure(case, function):
-    if args.only not in case:
-        return
-    times = []
-    for round_ in range(args.rounds + 3):
-        start = time.perf_counter()
-        function()
-        if round_ >= 3:
-            times.append((time.perf_counter() - start) * 1e3)
-    times.sort()
-    print(f"peer      {case:44} {times[len(times) // 2]:9.3f} {times[0]:9.3f}", flush=True)
+from peer import measure
 
 
 def layer(case, shape, inner, module, forward):
@@ -44,8 +22,6 @@ def layer(case, shape, inner, module, forward):
     measure(f"{case} value", value)
     measure(f"{case} both", both)
 
-
-print("torch", torch.__version__, "threads", torch.get_num_threads())
 
 for batch, (c_in, c_out), size, kernel, stride, inner in [
     (32, (1, 16), 28, 3, 1, False),

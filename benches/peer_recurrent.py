@@ -1,33 +1,9 @@
 """The layers of `cargo bench --workspace --bench recurrent` in PyTorch: `peer <case> <median ms> <min ms>`."""
 
-import argparse
-import time
-
 import torch
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--rounds", type=int, default=15)
-parser.add_argument("--only", default="")
-args = parser.parse_args()
-torch.set_num_threads(args.threads)
-torch.manual_seed(0)
+from peer import measure
 
-
-def measure(case, function):
-    if args.only not in case:
-        return
-    times = []
-    for round_ in range(args.rounds + 3):
-        start = time.perf_counter()
-        function()
-        if round_ >= 3:
-            times.append((time.perf_counter() - start) * 1e3)
-    times.sort()
-    print(f"peer      {case:34} {times[len(times) // 2]:9.3f} {times[0]:9.3f}", flush=True)
-
-
-print("torch", torch.__version__, "threads", torch.get_num_threads())
 
 for batch, steps, d_input, hidden in [(32, 50, 64, 256), (32, 20, 32, 64), (4, 20, 64, 128)]:
     x = torch.rand(batch, steps, d_input) * 2 - 1

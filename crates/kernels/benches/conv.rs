@@ -2,58 +2,15 @@
 //!
 //! `cargo bench --workspace --bench conv`; an argument picks the cases whose name contains it, and a second one the candidates.
 
+mod compare;
+
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use compare::{compare, heading, numbers};
 use std::hint::black_box;
-use std::time::Instant;
 use unbiased_kernels::{Conv2d, ConvTranspose2d, KernelMask};
-
-/// As in the program: the system's allocator gives large blocks back at once.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const ROUNDS: usize = 25;
-
-fn numbers(shape: [usize; 4]) -> Tensor<4> {
-    let mut state = 1_u32;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let values = (0..shape.iter().product()).map(next).collect::<Vec<f32>>();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-}
-
-type Candidate<'a> = (&'a str, Box<dyn FnMut() + 'a>);
-
-fn compare(case: &str, mut candidates: Vec<Candidate<'_>>) {
-    let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
-    if !case.contains(&arguments.next().unwrap_or_default()) {
-        return;
-    }
-    let wanted = arguments.next().unwrap_or_default();
-    candidates.retain(|(name, _)| name.contains(&wanted));
-    let mut times = vec![Vec::new(); candidates.len()];
-    for round in 0..ROUNDS + 3 {
-        for ((_, run), times) in candidates.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            run();
-            if round >= 3 {
-                times.push(start.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-    }
-    for ((name, _), times) in candidates.iter().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        println!(
-            "{name:9} {case:44} {:9.3} {:9.3}",
-            times[times.len() / 2],
-            times[0]
-        );
-    }
-}
 
 /// Forward alone, then forward and backward from the mean of the squares, towards the weights and, `inner`, the input.
 fn layer(
@@ -95,7 +52,7 @@ fn layer(
 }
 
 fn main() {
-    println!("{:9} {:44} {:>9} {:>9}", "", "case", "median", "min");
+    heading();
     let device = Device::flex().autodiff();
     for (batch, channels, size, kernel, stride, inner) in [
         (32, [1, 16], 28, 3, 1, false),

@@ -2,60 +2,17 @@
 //!
 //! `cargo bench --workspace --bench recurrent`; an argument picks the cases whose name contains it, and a second one the candidates.
 
+mod compare;
+
 use burn::module::Module;
 use burn::nn::LstmState;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
+use compare::{Candidate, compare, heading, numbers};
 use std::hint::black_box;
-use std::time::Instant;
 use unbiased_kernels::{GruConfig, LstmConfig, composed, gru_step, lstm_step};
 
-/// As in the program: the system's allocator gives large blocks back at once.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const ROUNDS: usize = 15;
-
-fn numbers(shape: [usize; 3]) -> Tensor<3> {
-    let mut state = 1_u32;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let values = (0..shape.iter().product()).map(next).collect::<Vec<f32>>();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-}
-
-type Candidate<'a> = (&'a str, Box<dyn FnMut() + 'a>);
-
-fn compare(case: &str, mut candidates: Vec<Candidate<'_>>) {
-    let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
-    if !case.contains(&arguments.next().unwrap_or_default()) {
-        return;
-    }
-    let wanted = arguments.next().unwrap_or_default();
-    candidates.retain(|(name, _)| name.contains(&wanted));
-    let mut times = vec![Vec::new(); candidates.len()];
-    for round in 0..ROUNDS + 3 {
-        for ((_, run), times) in candidates.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            run();
-            if round >= 3 {
-                times.push(start.elapsed().as_secs_f64() * 1e3);
-            }
-        }
-    }
-    for ((name, _), times) in candidates.iter().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        println!(
-            "{name:9} {case:34} {:9.3} {:9.3}",
-            times[times.len() / 2],
-            times[0]
-        );
-    }
-}
-
 fn main() {
-    println!("{:9} {:34} {:>9} {:>9}", "", "case", "median", "min");
+    heading();
     for size in [[32, 50, 64, 256], [32, 20, 32, 64], [4, 20, 64, 128]] {
         lstm(size, None);
         lstm(size, Some(1.0));

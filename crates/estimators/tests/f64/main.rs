@@ -17,6 +17,7 @@ mod laws;
 mod moments;
 mod monte_carlo;
 mod mutants;
+mod nodes;
 #[path = "../programs/mod.rs"]
 mod programs;
 mod refusals;

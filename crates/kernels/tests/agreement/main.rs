@@ -6,6 +6,7 @@ mod gru;
 mod linear;
 mod lstm;
 mod lstm_cell;
+mod lstm_module;
 mod noise;
 mod operations;
 #[path = "../support/mod.rs"]
