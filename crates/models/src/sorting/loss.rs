@@ -1,0 +1,79 @@
+//! Lists and their network as a stochastic program.
+
+use std::borrow::Cow;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use unbiased_estimators::{Program, Run, Site};
+use unbiased_permutations::Sinkhorn;
+use unbiased_permutations::sites::{GumbelSinkhorn, PlackettLuce};
+
+use super::config::{OrderLaw, SortingConfig};
+use super::model::Sorter;
+
+/// A batch of lists. The choice of the site `order` is a matrix, row i for element i.
+#[derive(Debug, Clone)]
+pub struct SortingProgram<'a> {
+    model: Cow<'a, Sorter>,
+    config: &'a SortingConfig,
+    /// `[batch, n]`
+    x: Tensor<2>,
+    /// `x`, every list in ascending order.
+    sorted: Tensor<2>,
+}
+
+impl<'a> SortingProgram<'a> {
+    /// Lists `[batch, config.n]`.
+    ///
+    /// # Panics
+    /// If the lists have another length.
+    #[must_use]
+    pub fn new(model: &'a Sorter, config: &'a SortingConfig, x: Tensor<2>) -> Self {
+        assert_eq!(x.dims()[1], config.n, "SortingProgram: numbers in a list");
+        Self {
+            model: Cow::Borrowed(model),
+            config,
+            sorted: x.clone().sort(1),
+            x,
+        }
+    }
+}
+
+impl Program for SortingProgram<'_> {
+    fn batch(&self) -> usize {
+        self.x.dims()[0]
+    }
+
+    fn device(&self) -> Device {
+        self.x.device()
+    }
+
+    fn run(&self, run: &mut Run<'_>) {
+        let site = Site::new(run.rows(self.model.scores(self.x.clone())));
+        let config = self.config;
+        let order = match config.law {
+            OrderLaw::GumbelSinkhorn => {
+                let law = GumbelSinkhorn {
+                    sinkhorn: Sinkhorn::after(config.iterations).at(config.temperature),
+                    noise: config.noise,
+                };
+                run.law("order", law, site)
+            }
+            OrderLaw::PlackettLuce => run.law("order", PlackettLuce, site),
+        };
+        let x = run.rows(self.x.clone());
+        let [rows, n] = x.dims();
+        let p = order.value.reshape([rows, n, n]);
+        // yᵀ = xᵀ P
+        let y = x.unsqueeze_dim::<3>(1).matmul(p).squeeze_dim::<2>(1);
+        let distance = (y - run.rows(self.sorted.clone())).square().mean_dim(1);
+        run.cost("distance", distance.squeeze_dim::<1>(1), run.mark());
+    }
+
+    fn frozen(&self) -> Box<dyn Program + '_> {
+        Box::new(SortingProgram {
+            model: Cow::Owned(self.model.valid()),
+            ..self.clone()
+        })
+    }
+}
