@@ -11,3 +11,7 @@
 //! * soft sorting.
 //!
 //! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
+
+mod error;
+
+pub use error::Error;
