@@ -11,3 +11,9 @@
 //! * soft sorting.
 //!
 //! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
+
+mod error;
+mod sinkhorn;
+
+pub use error::Error;
+pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
