@@ -7,7 +7,7 @@ use burn::{
         conv::Conv2dConfig,
         transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput},
     },
-    tensor::{Device, Tensor, activation::relu, module::max_pool2d},
+    tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions},
 };
 use unbiased_kernels::Conv2d;
 
@@ -88,7 +88,7 @@ impl Jigsaw {
                 let piece = (pixels as f64).sqrt() as usize;
                 let x = pieces.reshape([batch * n, 1, piece, piece]);
                 let x = relu(net.convolution.forward(x));
-                let x = max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false);
+                let x = max_pool2d(x, MaxPoolOptions::new([2, 2]));
                 net.places.forward(x.flatten::<2>(1, 3))
             }
             Self::Comparing(net) => {

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{Program, Run, Site};
 use unbiased_permutations::Sinkhorn;
-use unbiased_permutations::sites::{GumbelSinkhorn, PlackettLuce};
+use unbiased_permutations::sites::GumbelSinkhorn;
 
 use super::config::{OrderLaw, SortingConfig};
 use super::model::Sorter;
@@ -59,7 +59,7 @@ impl Program for SortingProgram<'_> {
                 };
                 run.law("order", law, site)
             }
-            OrderLaw::PlackettLuce => run.law("order", PlackettLuce, site),
+            OrderLaw::PlackettLuce => todo!(),
         };
         let x = run.rows(self.x.clone());
         let [rows, n] = x.dims();

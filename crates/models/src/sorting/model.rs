@@ -76,7 +76,8 @@ impl Sorter {
                 standardised(x).reshape([batch * n, 1]) * a.unsqueeze::<2>()
             }
         };
-        scores.reshape([batch, -1])
+        let places = scores.dims()[1];
+        scores.reshape([batch, n * places])
     }
 
     /// The same network in double precision; waits for the device.
@@ -103,9 +104,9 @@ impl Sorter {
             }
             Self::Affine(slopes) => {
                 let mut a = 0.0;
-                let steps = numbers(slopes.steps.val());
+                let steps: Vec<f64> = numbers(slopes.steps.val());
                 let places = steps.len() as f64;
-                let slopes = steps.iter().map(|&s| {
+                let slopes = steps.iter().map(|&s: &f64| {
                     // softplus
                     a += (s.max(0.0) + libm::log1p(libm::exp(-s.abs()))) / places;
                     a

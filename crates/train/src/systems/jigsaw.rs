@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
 use unbiased_kernels::substream;
 use unbiased_models::jigsaw::{Grid, Jigsaw, JigsawConfig, JigsawProgram, Network, shuffle};
-use unbiased_permutations::{assignment::assign, metrics::kendall_tau};
+use unbiased_permutations::{assign, metrics::kendall_tau};
 
 use crate::config::ConfigError;
 use crate::data::{DataConfig, ImageSet, Order, Split, png};
@@ -200,7 +200,7 @@ impl JigsawTraining {
         let mut places = Vec::with_capacity(scores.len() / n);
         for scores in scores.chunks_exact(n * n) {
             let scores: Vec<f64> = scores.iter().copied().map(f64::from).collect();
-            places.extend(assign(&scores, [n, n])?.columns);
+            places.extend(assign(&scores, [n, n])?.list());
         }
         Ok(places)
     }

@@ -9,7 +9,7 @@ use unbiased_kernels::substream;
 use unbiased_models::sorting::{
     HostSorter, Interval, OrderLaw, Sorter, SortingConfig, SortingProgram, lists,
 };
-use unbiased_permutations::{assignment::assign, metrics::kendall_tau};
+use unbiased_permutations::{assign, metrics::kendall_tau};
 
 use crate::config::ConfigError;
 use crate::data::Split;
@@ -257,7 +257,7 @@ impl SortingTraining {
         for x in all.chunks_exact(n) {
             let scores = sorter.scores(x);
             let place = match self.settings.model.law {
-                OrderLaw::GumbelSinkhorn => assign(&scores, [n, n])?.columns,
+                OrderLaw::GumbelSinkhorn => assign(&scores, [n, n])?.list(),
                 OrderLaw::PlackettLuce => ranks(&scores),
             };
             let true_place = ranks(x);
