@@ -1,0 +1,6 @@
+//! Sinkhorn balancing, assignment, and what is built on them, on Flex in both precisions.
+
+mod assignment;
+mod sinkhorn;
+mod sinkhorn_gradients;
+mod support;
