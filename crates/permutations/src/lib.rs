@@ -14,10 +14,12 @@
 
 mod assignment;
 mod error;
+mod gumbel;
 mod sinkhorn;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
 };
 pub use error::Error;
+pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
