@@ -108,6 +108,9 @@ fn balance<T: Real>(settings: &Sinkhorn, factors: &mut Factors<'_, T>) -> (End, 
         (_, method) => search(factors, settings.stop, method),
     };
     if settings.gradient == SinkhornGradient::LastStep {
+        // A trace begins where the columns' factors are 1.
+        let (f, g) = (factors.f(), factors.g());
+        factors.absorb(f, g);
         let last = plain::iterate(factors, Stop::After(1), Some(&mut trace));
         end.iterations += last.iterations;
         end.error = last.error;

@@ -18,8 +18,6 @@ mod implicit;
 mod matrix;
 mod plain;
 mod real;
-#[cfg(test)]
-mod tests;
 
 use crate::Error;
 use burn::tensor::{DType, Tensor, TensorData};
@@ -188,7 +186,7 @@ impl Sinkhorn {
     ///
     /// If `scores` has fewer than two axes or no entry.
     pub fn balance<const D: usize>(&self, scores: Tensor<D>) -> Result<Balanced<D>, Error> {
-        self.run(scores, None)
+        self.run(scores, None, |k, start| self.parts(k, start))
     }
 
     /// The same from potentials of the columns, `[.., 1, m]`: [`Balanced::column_potentials`] of similar scores at the same temperature.
@@ -213,13 +211,40 @@ impl Sinkhorn {
             expected,
             "balance_from: potentials of the columns must have the shape of the scores, with one row"
         );
-        self.run(scores, Some(column_potentials))
+        self.run(scores, Some(column_potentials), |k, start| {
+            self.parts(k, start)
+        })
+    }
+
+    /// The same in ordinary tensor operations on the device of the scores, which is what devices other than the host do by themselves. Slower on
+    /// the host; its second implementation, for comparisons.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sinkhorn::balance`], and [`Error::Setting`] for anything but a fixed number of plain iterations and their exact gradient.
+    ///
+    /// # Panics
+    ///
+    /// As [`Sinkhorn::balance`].
+    pub fn balance_on_device<const D: usize>(
+        &self,
+        scores: Tensor<D>,
+    ) -> Result<Balanced<D>, Error> {
+        let Some(iterations) = self.on_device() else {
+            return Err(Error::Setting {
+                setting: "stop",
+                value: f64::NAN,
+                allowed: "on the device, a fixed number of plain iterations with their exact gradient",
+            });
+        };
+        self.run(scores, None, |k, start| composed(k, start, iterations))
     }
 
     fn run<const D: usize>(
         &self,
         scores: Tensor<D>,
         start: Option<Tensor<D>>,
+        solve: impl FnOnce(Tensor<3>, Option<Tensor<3>>) -> Parts,
     ) -> Result<Balanced<D>, Error> {
         self.check()?;
         assert!(D >= 2, "Sinkhorn: scores need two axes, got {D}");
@@ -235,7 +260,7 @@ impl Sinkhorn {
         };
         let k = scaled.clone().inner().reshape([batch, n, m]);
         let start = start.map(|g| g.inner().reshape([batch, 1, m]));
-        let parts = self.parts(k, start);
+        let parts = solve(k, start);
         if self.gradient == SinkhornGradient::Implicit && scaled.is_tracked() {
             parts.check_converged()?;
         }
@@ -253,6 +278,7 @@ impl Sinkhorn {
             iterations: parts.iterations,
             errors: parts.errors,
             scores: scaled,
+            temperature: self.temperature,
             pull_back: parts.pull_back,
         })
     }
@@ -290,26 +316,24 @@ impl Sinkhorn {
 
     /// Plain tensors in, plain tensors out.
     fn parts(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
+        if let (Some(iterations), false) = (self.on_device(), is_host(&k)) {
+            return composed(k, start, iterations);
+        }
         #[cfg(feature = "flex")]
-        if k.dtype() == DType::F32 && self.on_host(&k) {
+        if k.dtype() == DType::F32 {
             return self.host::<f32>(k, start);
         }
-        if self.on_host(&k) {
-            return self.host::<f64>(k, start);
-        }
-        let Stop::After(iterations) = self.stop else {
-            unreachable!("only fixed numbers of iterations stay on the device")
-        };
-        composed(k, start, iterations)
+        self.host::<f64>(k, start)
     }
 
-    /// Whether the host solves. A fixed number of plain iterations stays on a device that has its own memory; everything else needs
-    /// decisions in each iteration.
-    fn on_host(&self, k: &Tensor<3>) -> bool {
-        let fixed = matches!(self.stop, Stop::After(_));
+    /// The number of iterations if they can stay on a device that has its own memory: everything but a fixed number of plain iterations needs
+    /// decisions in each of them.
+    fn on_device(&self) -> Option<usize> {
         let plain = self.acceleration.is_none() && !self.epsilon_scaling;
-        let host = is_host(k);
-        host || !(fixed && plain && self.gradient == SinkhornGradient::Truncated)
+        match self.stop {
+            Stop::After(n) if plain && self.gradient == SinkhornGradient::Truncated => Some(n),
+            _ => None,
+        }
     }
 
     fn host<T: Real>(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
@@ -424,6 +448,7 @@ pub struct Balanced<const D: usize> {
     pub errors: Vec<f64>,
     /// Divided by the temperature.
     scores: Tensor<D>,
+    temperature: f64,
     pull_back: PullBack,
 }
 
@@ -441,6 +466,19 @@ impl<const D: usize> Balanced<D> {
             let batch = g.shape().num_elements() / (n * m);
             pull_back(g.reshape([batch, n, m])).reshape(shape)
         })
+    }
+
+    /// Duals of the columns in the assignment problem of the scores, −τg: with −τf of the rows they are feasible once it has converged, and
+    /// their sum is within τ·n·ln n of the best matching's score. A warm start for [`crate::assign_batch_from`].
+    #[must_use]
+    pub fn column_duals(&self) -> Tensor<D> {
+        self.column_potentials.clone() * -self.temperature
+    }
+
+    /// Duals of the rows, −τf.
+    #[must_use]
+    pub fn row_duals(&self) -> Tensor<D> {
+        self.row_potentials.clone() * -self.temperature
     }
 
     /// Whether each matrix is within the tolerance.

@@ -30,7 +30,7 @@ pub(super) struct End {
     pub(super) error: f64,
 }
 
-/// `g → f → g → …` until the stop. The trace is extended if there is one.
+/// `g → f → g → …` until the stop. The trace is extended if there is one; the columns' factors must be 1 then.
 pub(super) fn iterate<T: Real>(
     factors: &mut Factors<'_, T>,
     stop: Stop,
