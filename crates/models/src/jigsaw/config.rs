@@ -1,7 +1,7 @@
 //! What a [`Jigsaw`](super::Jigsaw) is made of.
 
 use serde::{Deserialize, Serialize};
-use unbiased_permutations::{Sinkhorn, sites::GumbelSinkhorn};
+use unbiased_permutations::{GumbelSinkhorn, Sinkhorn, sites::SoftMatching};
 
 /// What scores pieces for places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,10 +56,12 @@ impl Default for JigsawConfig {
 impl JigsawConfig {
     /// The law of the permutation.
     #[must_use]
-    pub fn law(&self) -> GumbelSinkhorn {
-        GumbelSinkhorn {
-            sinkhorn: Sinkhorn::after(self.iterations).at(self.temperature),
+    pub fn law(&self) -> SoftMatching {
+        let sinkhorn = Sinkhorn::after(self.iterations).at(self.temperature);
+        SoftMatching {
+            law: GumbelSinkhorn { sinkhorn },
             noise: self.noise,
+            straight_through: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{Program, Run, Site};
-use unbiased_permutations::sites::GumbelSinkhorn;
+use unbiased_permutations::sites::SoftMatching;
 
 use super::model::Jigsaw;
 
@@ -13,7 +13,7 @@ use super::model::Jigsaw;
 #[derive(Debug, Clone)]
 pub struct JigsawProgram<'a> {
     model: Cow<'a, Jigsaw>,
-    law: GumbelSinkhorn,
+    law: SoftMatching,
     /// X̃, `[batch, N, pixels]`.
     shuffled: Tensor<3>,
     /// X.
@@ -26,7 +26,12 @@ impl<'a> JigsawProgram<'a> {
     /// # Panics
     /// If they differ in shape.
     #[must_use]
-    pub fn new(model: &'a Jigsaw, law: GumbelSinkhorn, shuffled: Tensor<3>, whole: Tensor<3>) -> Self {
+    pub fn new(
+        model: &'a Jigsaw,
+        law: SoftMatching,
+        shuffled: Tensor<3>,
+        whole: Tensor<3>,
+    ) -> Self {
         assert_eq!(shuffled.dims(), whole.dims(), "JigsawProgram: pieces");
         Self {
             model: Cow::Borrowed(model),
@@ -38,7 +43,7 @@ impl<'a> JigsawProgram<'a> {
 }
 
 /// `Pᵀ X̃`: `p` `[batch, N²]`, pieces `[batch, N, pixels]`.
-pub(super) fn arrange(p: Tensor<2>, pieces: Tensor<3>) -> Tensor<3> {
+fn arrange(p: Tensor<2>, pieces: Tensor<3>) -> Tensor<3> {
     let [batch, n, _] = pieces.dims();
     p.reshape([batch, n, n]).transpose().matmul(pieces)
 }

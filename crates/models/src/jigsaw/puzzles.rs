@@ -49,7 +49,8 @@ impl Grid {
             (first, (first + 1).min(old - 1), x - first as f32)
         };
         let pixel = |row, column| {
-            let ((top, bottom, down), (left, right, along)) = (place(row, height), place(column, width));
+            let ((top, bottom, down), (left, right, along)) =
+                (place(row, height), place(column, width));
             let line = |y: usize| {
                 let (a, b) = (picture[y * width + left], picture[y * width + right]);
                 a + (b - a) * along
@@ -101,7 +102,9 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_the_paper() {
-        let sizes: Vec<usize> = (2..=6).map(|side| side * Grid::new(side, 28).piece).collect();
+        let sizes: Vec<usize> = (2..=6)
+            .map(|side| side * Grid::new(side, 28).piece)
+            .collect();
         assert_eq!(sizes, [28, 27, 28, 30, 30]);
     }
 
@@ -132,10 +135,15 @@ mod tests {
     fn orders_are_uniform() {
         let mut counts = std::collections::BTreeMap::new();
         for stream in 0..6000 {
-            *counts.entry(shuffle(3, stream * 0x9e37_79b9)).or_insert(0_i32) += 1;
+            *counts
+                .entry(shuffle(3, stream * 0x9e37_79b9))
+                .or_insert(0_i32) += 1;
         }
         // Binomial(6000, 1/6), five standard deviations.
         assert_eq!(counts.len(), 6);
-        assert!(counts.values().all(|count| (count - 1000).abs() < 145), "{counts:?}");
+        assert!(
+            counts.values().all(|count| (count - 1000).abs() < 145),
+            "{counts:?}"
+        );
     }
 }

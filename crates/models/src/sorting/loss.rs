@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{Program, Run, Site};
-use unbiased_permutations::Sinkhorn;
-use unbiased_permutations::sites::GumbelSinkhorn;
+use unbiased_permutations::sites::SoftMatching;
+use unbiased_permutations::{GumbelSinkhorn, PlackettLuce, Sinkhorn, rank_matrix};
 
 use super::config::{OrderLaw, SortingConfig};
 use super::model::Sorter;
 
-/// A batch of lists. The choice of the site `order` is a matrix, row i for element i.
+/// A batch of lists. The choice of the site `order` is a matrix, row i for element i, or the ranks of the elements.
 #[derive(Debug, Clone)]
 pub struct SortingProgram<'a> {
     model: Cow<'a, Sorter>,
@@ -49,21 +49,27 @@ impl Program for SortingProgram<'_> {
     }
 
     fn run(&self, run: &mut Run<'_>) {
-        let site = Site::new(run.rows(self.model.scores(self.x.clone())));
-        let config = self.config;
-        let order = match config.law {
-            OrderLaw::GumbelSinkhorn => {
-                let law = GumbelSinkhorn {
-                    sinkhorn: Sinkhorn::after(config.iterations).at(config.temperature),
-                    noise: config.noise,
-                };
-                run.law("order", law, site)
-            }
-            OrderLaw::PlackettLuce => todo!(),
-        };
+        let scores = run.rows(self.model.scores(self.x.clone()));
         let x = run.rows(self.x.clone());
         let [rows, n] = x.dims();
-        let p = order.value.reshape([rows, n, n]);
+        let config = self.config;
+        let p = match config.law {
+            OrderLaw::GumbelSinkhorn => {
+                let sinkhorn = Sinkhorn::after(config.iterations).at(config.temperature);
+                let law = SoftMatching {
+                    law: GumbelSinkhorn { sinkhorn },
+                    noise: config.noise,
+                    straight_through: false,
+                };
+                let order = run.law("order", law, Site::new(scores));
+                order.value.reshape([rows, n, n])
+            }
+            OrderLaw::PlackettLuce => {
+                // The law puts great scores first; here they belong last.
+                let site = Site::new(scores.neg()).context(x.clone());
+                rank_matrix(run.law("order", PlackettLuce, site).value)
+            }
+        };
         // yᵀ = xᵀ P
         let y = x.unsqueeze_dim::<3>(1).matmul(p).squeeze_dim::<2>(1);
         let distance = (y - run.rows(self.sorted.clone())).square().mean_dim(1);

@@ -44,9 +44,7 @@ impl Sorter {
             Head::Paper => {
                 let layer = |d_in, d_out| {
                     let config = LinearConfig::new(d_in, d_out);
-                    config
-                        .with_initializer(Initializer::Zeros)
-                        .init(device)
+                    config.with_initializer(Initializer::Zeros).init(device)
                 };
                 let net = Perceptron {
                     first: layer(1, config.hidden),
@@ -166,7 +164,10 @@ impl HostSorter {
                 for &x in x {
                     let at = scores.len();
                     scores.extend_from_slice(second_bias);
-                    let units = first.iter().zip(first_bias).zip(second.chunks_exact(places));
+                    let units = first
+                        .iter()
+                        .zip(first_bias)
+                        .zip(second.chunks_exact(places));
                     for ((w, b), row) in units {
                         let hidden = (w * x + b).max(0.0);
                         for (score, w) in scores[at..].iter_mut().zip(row) {
@@ -182,7 +183,8 @@ impl HostSorter {
                 let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
                 let scale = variance.sqrt().max(1e-20);
                 let rows = x.iter().map(|x| (x - mean) / scale);
-                rows.flat_map(|x| slopes.iter().map(move |a| a * x)).collect()
+                rows.flat_map(|x| slopes.iter().map(move |a| a * x))
+                    .collect()
             }
         }
     }

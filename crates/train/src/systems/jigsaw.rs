@@ -55,17 +55,28 @@ impl Settings for JigsawSettings {
             (
                 "model.side",
                 model.side as f64,
-                (2..=10).contains(&model.side) || (model.side <= 28 && model.network == Network::Comparing && model.side > 1),
+                (2..=10).contains(&model.side)
+                    || (model.side <= 28 && model.network == Network::Comparing && model.side > 1),
                 "2 to 10, or up to 28 for the comparing network",
             ),
-            ("model.filters", model.filters as f64, model.filters > 0, "at least 1"),
+            (
+                "model.filters",
+                model.filters as f64,
+                model.filters > 0,
+                "at least 1",
+            ),
             (
                 "model.width",
                 model.width as f64,
                 model.width > 0 && model.heads > 0 && model.width.is_multiple_of(model.heads),
                 "a multiple of model.heads",
             ),
-            ("model.layers", model.layers as f64, model.layers > 0, "at least 1"),
+            (
+                "model.layers",
+                model.layers as f64,
+                model.layers > 0,
+                "at least 1",
+            ),
             (
                 "model.temperature",
                 model.temperature,
@@ -156,7 +167,12 @@ const ALIKE: f32 = 1e-6;
 
 impl JigsawTraining {
     /// The puzzles of some images, the k-th shuffled by the stream `shuffle_by(k)`.
-    fn puzzles(&self, split: Split, indices: &[usize], shuffle_by: impl Fn(usize) -> u64) -> Puzzles {
+    fn puzzles(
+        &self,
+        split: Split,
+        indices: &[usize],
+        shuffle_by: impl Fn(usize) -> u64,
+    ) -> Puzzles {
         let images = self.images.split(split);
         let size = [images.height(), images.width()];
         let pixels = self.images.pixels(split, indices, 0);
@@ -229,7 +245,9 @@ impl Errors {
         let piece = |k: usize| &whole[k * pixels..][..pixels];
         let pairs = || place.iter().copied().zip(found.iter().copied());
         let share = |count: usize| count as f64 / n as f64;
-        let wrong = pairs().filter(|&(p, f)| p != f && differ(piece(p), piece(f))).count();
+        let wrong = pairs()
+            .filter(|&(p, f)| p != f && differ(piece(p), piece(f)))
+            .count();
         let wrong_index = pairs().filter(|(p, f)| p != f).count();
         self.wrong += share(wrong);
         self.any_wrong += f64::from(u8::from(wrong > 0));
@@ -259,9 +277,11 @@ impl Errors {
             ("l1", self.l1),
             ("l2", self.l2),
         ];
-        figures.into_iter().fold(Metrics::new(), |metrics, (name, sum)| {
-            metrics.figure(name, sum / puzzles as f64)
-        })
+        figures
+            .into_iter()
+            .fold(Metrics::new(), |metrics, (name, sum)| {
+                metrics.figure(name, sum / puzzles as f64)
+            })
     }
 }
 
@@ -322,7 +342,7 @@ impl System for JigsawTraining {
                 TensorData::new(scores.clone(), [count, pieces, pieces]),
                 &self.device,
             );
-            let plan = law.sinkhorn.balance::<3>(scores)?.plan;
+            let plan = law.law.sinkhorn.balance(scores)?.plan;
             host(plan.transpose().matmul(self.upload(shuffled.clone())))?
         };
         let found = self.solve(&scores)?;
@@ -359,6 +379,9 @@ impl System for JigsawTraining {
 
     fn data(&self) -> String {
         let Grid { side, piece } = self.grid;
-        format!("{}, {side}x{side} pieces of {piece}x{piece} pixels", self.images.describe())
+        format!(
+            "{}, {side}x{side} pieces of {piece}x{piece} pixels",
+            self.images.describe()
+        )
     }
 }

@@ -9,7 +9,7 @@ use unbiased_kernels::substream;
 use unbiased_models::sorting::{
     HostSorter, Interval, OrderLaw, Sorter, SortingConfig, SortingProgram, lists,
 };
-use unbiased_permutations::{assign, metrics::kendall_tau};
+use unbiased_permutations::{assign, metrics::kendall_tau, permutation::ranks};
 
 use crate::config::ConfigError;
 use crate::data::Split;
@@ -86,7 +86,12 @@ impl Settings for SortingSettings {
         let rising = |i: &Interval| i.0 < i.1 && i.0.is_finite() && i.1.is_finite();
         for (key, value, good, expected) in [
             ("model.n", model.n as f64, model.n > 1, "at least 2"),
-            ("model.hidden", model.hidden as f64, model.hidden > 0, "at least 1"),
+            (
+                "model.hidden",
+                model.hidden as f64,
+                model.hidden > 0,
+                "at least 1",
+            ),
             (
                 "model.temperature",
                 model.temperature,
@@ -183,7 +188,11 @@ impl System for SortingTraining {
         } = &self.settings;
         let stream = substream(substream(self.seed, TRAIN), step);
         let drawn = lists(data.interval, config.n, training.lists, stream);
-        let x = rows(drawn.iter().map(|&x| x as f32).collect(), training.lists, &self.device);
+        let x = rows(
+            drawn.iter().map(|&x| x as f32).collect(),
+            training.lists,
+            &self.device,
+        );
         let (model, estimator) = self.learner.parts();
         let program = SortingProgram::new(model, config, x.repeat_dim(0, training.samples));
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
@@ -238,7 +247,10 @@ impl System for SortingTraining {
 
     fn data(&self) -> String {
         let Interval(low, high) = self.settings.data.interval;
-        format!("lists of {} numbers in ({low}, {high}), drawn", self.settings.model.n)
+        format!(
+            "lists of {} numbers in ({low}, {high}), drawn",
+            self.settings.model.n
+        )
     }
 }
 
@@ -253,17 +265,26 @@ impl SortingTraining {
     ) -> anyhow::Result<Metrics> {
         let n = self.settings.model.n;
         let all = lists(interval, n, count, stream);
-        let [mut any_wrong, mut any_wrong_index, mut wrong, mut tau, mut l1] = [0.0; 5];
+        let [
+            mut any_wrong,
+            mut any_wrong_index,
+            mut wrong,
+            mut tau,
+            mut l1,
+        ] = [0.0; 5];
         for x in all.chunks_exact(n) {
             let scores = sorter.scores(x);
             let place = match self.settings.model.law {
                 OrderLaw::GumbelSinkhorn => assign(&scores, [n, n])?.list(),
-                OrderLaw::PlackettLuce => ranks(&scores),
+                OrderLaw::PlackettLuce => ranks(&scores)?,
             };
-            let true_place = ranks(x);
+            let true_place = ranks(x)?;
             let mut sorted = x.to_vec();
             sorted.sort_by(f64::total_cmp);
-            let off = place.iter().zip(x).map(|(&place, x)| (sorted[place] - x).abs());
+            let off = place
+                .iter()
+                .zip(x)
+                .map(|(&place, x)| (sorted[place] - x).abs());
             let misplaced = off.clone().filter(|&off| off > 0.0).count();
             any_wrong += f64::from(u8::from(misplaced > 0));
             any_wrong_index += f64::from(u8::from(place != true_place));
@@ -279,15 +300,4 @@ impl SortingTraining {
             .figure("kendall_tau", tau / count)
             .figure("l1", l1 / count))
     }
-}
-
-/// The place of each number in ascending order; of equal ones the first comes first.
-fn ranks(x: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..x.len()).collect();
-    order.sort_by(|&i, &j| x[i].total_cmp(&x[j]));
-    let mut ranks = vec![0; x.len()];
-    for (rank, &i) in order.iter().enumerate() {
-        ranks[i] = rank;
-    }
-    ranks
 }
