@@ -1,8 +1,9 @@
 //! One training step of the discrete autoencoder 784-200-784, to be run beside `benches/peer_sbn.py`.
 //!
-//! `cargo bench -p unbiased-train --bench sbn_step -- [--case rloo|rebar] [--batch N] [--steps N]`
+//! `cargo bench --workspace --bench sbn_step -- [--case NAME|all] [--batch N] [--steps N]`
 //!
-//! Prints `ours <case> <batch> <median ms> <minimum ms>`. A step is what training does: noise, program, estimate, one
+//! A case is the name of an estimator, `rloo` and `rebar` if none is given; `all` are those that are defined for this program.
+//! Prints `ours <case> <batch> <median ms> <minimum ms> <processor ms>`. A step is what training does: noise, program, estimate, one
 //! reverse pass, both optimizers; only the images are uploaded once.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -10,7 +11,7 @@
 mod timing;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use unbiased_estimators::{EstimatorConfig, Noise, Schema};
+use unbiased_estimators::{ESTIMATORS, EstimatorConfig, Noise, Schema};
 use unbiased_models::sbn::{Sbn, SbnConfig, SbnProgram};
 use unbiased_train::learner::Learner;
 use unbiased_train::optimizer::OptimizerConfig;
@@ -22,7 +23,11 @@ fn main() {
     timing::run(|options| {
         let steps = options.number("--steps").unwrap_or(300);
         let cases = options.text("--case");
-        let cases = cases.map_or(vec!["rloo".into(), "rebar".into()], |case| vec![case]);
+        let cases = match cases.as_deref() {
+            None => vec!["rloo", "rebar"],
+            Some("all") => ESTIMATORS.iter().map(|(name, _)| *name).collect(),
+            Some(case) => vec![case],
+        };
         let batches = options.number("--batch").map_or(vec![24, 100], |n| vec![n]);
         for case in &cases {
             for &batch in &batches {
@@ -40,9 +45,10 @@ fn measure(case: &str, batch: usize, steps: usize) {
     let images = random_images(batch, &plain);
     let schema = Schema::of(&SbnProgram::new(&model, images.clone()));
     let objective = model.config().objective;
-    let estimator = EstimatorConfig::named(case)
-        .build(&schema, objective, &device)
-        .expect("the estimator is defined for bits");
+    let estimator = match EstimatorConfig::named(case).build(&schema, objective, &device) {
+        Ok(estimator) => estimator,
+        Err(reason) => return println!("no {case}: {reason}"),
+    };
     let optimizer = OptimizerConfig {
         beta_2: 0.99999,
         ..OptimizerConfig::default()

@@ -1,6 +1,6 @@
 //! The doubly reparameterized gradient (`DReG`) of a bound of several samples.
 //!
-//! Source: Tucker, Lawson, Gu & Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2019, eq. 8.
+//! Source: Tucker, Lawson, Gu & Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2019.
 //!
 //! `g = -sum_k w~_k^2 d ln w_k/dz_k dz_k/da` for the cost `-ln 1/K sum_k w_k`, `w~ = softmax(ln w)`, `z_k = T(noise_k, a)`
 //!

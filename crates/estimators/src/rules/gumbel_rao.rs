@@ -1,6 +1,6 @@
 //! Gumbel-Rao: straight-through Gumbel, averaged over the noise that leads to the same choice.
 //!
-//! Source: Paulus, Maddison & Krause, "Rao-Blackwellizing the Straight-Through Gumbel-Softmax Gradient Estimator", 2021, section 3
+//! Source: Paulus, Maddison & Krause, "Rao-Blackwellizing the Straight-Through Gumbel-Softmax Gradient Estimator", 2021
 //! (GR-MCK).
 //!
 //! `g = f'(b) 1/K sum_k dx/da at z~_k`, `z~_k ~ p(z | H(z) = b)`, `x = relax(z / t)`

@@ -390,6 +390,8 @@ fn needs_classes(site: &SiteSchema, for_bits: &str) -> Result<(), String> {
         law.name(),
         if law.antithesis().is_some() {
             for_bits
+        } else if law.decomposition().is_some() {
+            "measure-valued"
         } else {
             "rloo"
         }

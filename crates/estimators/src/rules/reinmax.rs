@@ -1,6 +1,6 @@
 //! `ReinMax`: straight-through of second order.
 //!
-//! Source: Liu, Dong, Liu, Yu & Gao, "Bridging Discrete and Backpropagation: Straight-Through and Beyond", 2023, section 3.
+//! Source: Liu, Dong, Liu, Yu & Gao, "Bridging Discrete and Backpropagation: Straight-Through and Beyond", 2023.
 //!
 //! `g = 2 J(pi_b) f'(b) - 1/2 J(pi) f'(b)`, `pi_b = (pi_t + b) / 2`, `J(q) = diag(q) - q q^T`, `pi_t = softmax(a / t)`
 //!

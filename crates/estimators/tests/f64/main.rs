@@ -6,6 +6,7 @@
 mod a2c;
 mod antithetic;
 mod bounds;
+mod class_mutants;
 mod classes;
 mod control_variates;
 mod enumeration;

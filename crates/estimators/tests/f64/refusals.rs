@@ -132,6 +132,7 @@ fn a_site_can_be_refused_by_itself() {
         (with("rloo", "what", "rebar"), "site `what`"),
         (with("rloo", "present", "pathwise"), "site `present`"),
         (with("rloo", "what", "exact"), "use `pathwise`"),
+        (with("rloo", "what", "disarm-tree"), "use `measure-valued`"),
         (with("exact", "what", "disarm"), "site `what`"),
     ];
     let later = refusal(&with("vimco", "what", "dreg"), &Air, BOUND).to_string();

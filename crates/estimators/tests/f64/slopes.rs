@@ -7,11 +7,14 @@ use unbiased_estimators::{
 };
 
 use crate::{
-    estimate::{EXPECTED, build, build_as, check, compare, estimate, example, must_fail, numbers},
+    estimate::{
+        EXPECTED, build, build_as, check, compare, estimate, example, expectation, must_fail,
+        numbers,
+    },
     expectations::{exact_gradient, is_defined, is_unbiased},
     grid::{Plan, sigma},
     moments::second_moment,
-    mutants::judge,
+    mutants::{everywhere, judge},
     programs::{Air, Model, all},
     small::{Chain, Gated, OneBit, OneOfThree, TwoBits},
 };
@@ -86,14 +89,22 @@ fn optimal_baselines_have_the_exact_gradient_as_expectation() {
 
 /// `E[g^2]` of single estimates over the grid, after the estimator has seen the whole grid once.
 fn learnt_second_moment(name: &str, model: &dyn Model, plan: &Plan<'_>, width: usize) -> Vec<f64> {
+    second_moment_of(&mut *build(name, model, EXPECTED), model, plan, width)
+}
+
+fn second_moment_of(
+    estimator: &mut dyn Estimator,
+    model: &dyn Model,
+    plan: &Plan<'_>,
+    width: usize,
+) -> Vec<f64> {
     let theta = model.parameters();
     let grid = plan.grid(model, &theta);
-    let mut estimator = build(name, model, EXPECTED);
     // Rows weigh alike in a running mean: they are drawn here, not laid out.
     let many = example(model, &theta, 400_000);
-    estimate(&mut *estimator, &many, &Noise::new(2, 0));
+    estimate(estimator, &many, &Noise::new(2, 0));
     let program = example(model, &theta, grid.weights.len());
-    let rows = estimate(&mut *estimator, &program, &Noise::from_source(grid.clone()));
+    let rows = estimate(estimator, &program, &Noise::from_source(grid.clone()));
     let mut square = vec![0.0; width];
     for (row, weight) in rows.gradients.chunks(rows.width).zip(&grid.weights) {
         for (square, g) in square.iter_mut().zip(row) {
@@ -107,6 +118,22 @@ fn learnt_second_moment(name: &str, model: &dyn Model, plan: &Plan<'_>, width: u
 /// constant comes below it.
 #[test]
 fn optimal_baselines_reach_the_least_second_moment() {
+    let least = least_second_moments();
+    let plan = Plan::outcomes(1);
+    let learnt = learnt_second_moment("optimal-baseline", &TwoBits, &plan, 2);
+    check(is_least(&learnt, least));
+    let plain = second_moment(&EstimatorConfig::named("reinforce"), &plan);
+    for i in 0..2 {
+        assert!(plain[i] > 1.05 * least[i], "{plain:?} {least:?}");
+    }
+    // One bit: nothing is left.
+    let one = learnt_second_moment("optimal-baseline", &OneBit, &plan, 1)[0];
+    let g = exact_gradient(&OneBit)[0];
+    assert!((one - g * g).abs() < 1e-4, "{one} {g}");
+}
+
+/// Of each of the two bits, among all constant baselines.
+fn least_second_moments() -> [f64; 2] {
     let t = TwoBits.parameters();
     let cost = |b: [f64; 2]| (t[2] * b[0] + t[3] * b[1] - t[4]).powi(2) + t[5] * b[0] * b[1];
     let p = [sigma(t[0]), sigma(t[1])];
@@ -123,19 +150,92 @@ fn optimal_baselines_reach_the_least_second_moment() {
             *ffs += f * f * square;
         }
     }
-    let least = moments.map(|[fs, s, ffs]| ffs - fs * fs / s);
-    let plan = Plan::outcomes(1);
-    let learnt = learnt_second_moment("optimal-baseline", &TwoBits, &plan, 2);
-    let plain = second_moment(&EstimatorConfig::named("reinforce"), &plan);
-    for i in 0..2 {
-        assert!(learnt[i] >= least[i] * (1.0 - 1e-9), "{learnt:?} {least:?}");
-        assert!(learnt[i] <= least[i] * 1.01, "{learnt:?} {least:?}");
-        assert!(plain[i] > 1.05 * least[i], "{plain:?} {least:?}");
+    moments.map(|[fs, s, ffs]| ffs - fs * fs / s)
+}
+
+fn is_least(learnt: &[f64], least: [f64; 2]) -> Result<f64, String> {
+    let above = |i: usize| learnt[i] / least[i] - 1.0;
+    if (0..2).all(|i| (-1e-9..=0.01).contains(&above(i))) {
+        return Ok(above(0).max(above(1)));
     }
-    // One bit: nothing is left.
-    let one = learnt_second_moment("optimal-baseline", &OneBit, &plan, 1)[0];
-    let g = exact_gradient(&OneBit)[0];
-    assert!((one - g * g).abs() < 1e-4, "{one} {g}");
+    Err(format!("{learnt:?}, at least {least:?}"))
+}
+
+/// Constant baselines `E[f s^n] / E[s^n]`, of which `n = 2` is the best.
+#[derive(Clone)]
+struct Constant {
+    power: i32,
+    seen: Option<Tensor<2>>,
+    /// Takes the batch in before its gradient.
+    early: bool,
+}
+
+impl Constant {
+    fn of(power: i32, early: bool) -> Self {
+        let seen = None;
+        Self { power, seen, early }
+    }
+
+    fn take_in(&mut self, at: &At<'_>) {
+        let weight = at.score().powi_scalar(self.power);
+        let weighed = at.cost_to_go().unsqueeze_dim::<2>(1) * weight.clone();
+        self.seen = Some(weighed.mean_dim(0) / weight.mean_dim(0));
+    }
+}
+
+impl Rule for Constant {
+    fn check(&self, _: &SiteSchema, _: &Schema, _: &Objective) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
+        if self.early {
+            self.take_in(at);
+        }
+        let cost = at.cost_to_go().unsqueeze_dim::<2>(1);
+        let left = match &self.seen {
+            Some(baseline) => cost - baseline.clone(),
+            None => cost,
+        };
+        Some(Gradient {
+            logits: left * at.score(),
+            tuning: None,
+            evaluations: 0.0,
+        })
+    }
+
+    fn observe(&mut self, at: &At<'_>) {
+        if self.seen.is_none() {
+            self.take_in(at);
+        }
+    }
+}
+
+#[test]
+fn other_constant_baselines_than_the_optimal_one_are_caught() {
+    let moment = |power| {
+        let mut estimator = everywhere(&Constant::of(power, false), &TwoBits, EXPECTED);
+        let learnt = second_moment_of(&mut estimator, &TwoBits, &Plan::outcomes(1), 2);
+        is_least(&learnt, least_second_moments())
+    };
+    check(moment(2));
+    must_fail("a baseline that is the mean cost", moment(0));
+    must_fail("a baseline weighed by the fourth power", moment(4));
+
+    // One row at a time, a baseline that holds its own batch takes all of the signal.
+    let theta = TwoBits.parameters();
+    let grid = Plan::outcomes(1).grid(&TwoBits, &theta);
+    let bias = |early| {
+        let mut mean = vec![0.0; theta.len()];
+        for row in 0..grid.weights.len() {
+            let mut estimator = everywhere(&Constant::of(2, early), &TwoBits, EXPECTED);
+            let got = expectation(&mut estimator, &TwoBits, &theta, &grid.row(row));
+            mean.iter_mut().zip(got).for_each(|(mean, g)| *mean += g);
+        }
+        compare("constant", &mean, &exact_gradient(&TwoBits), 1e-9)
+    };
+    check(bias(false));
+    must_fail("a baseline that holds its own batch", bias(true));
 }
 
 /// The closed form finds the `alpha` of least second moment, up to the noise of what it has seen.

@@ -71,6 +71,42 @@ pub static SYSTEMS: [SystemEntry; 8] = [
                 "mnist_vimco",
                 include_str!("../../../../configs/sbn/mnist_vimco.toml"),
             ),
+            (
+                "vimco_k2",
+                include_str!("../../../../configs/sbn/vimco_k2.toml"),
+            ),
+            (
+                "vimco_k10",
+                include_str!("../../../../configs/sbn/vimco_k10.toml"),
+            ),
+            (
+                "vimco_k50",
+                include_str!("../../../../configs/sbn/vimco_k50.toml"),
+            ),
+            (
+                "concrete_vimco",
+                include_str!("../../../../configs/sbn/concrete_vimco.toml"),
+            ),
+            (
+                "disarm_linear",
+                include_str!("../../../../configs/sbn/disarm_linear.toml"),
+            ),
+            (
+                "gumbel_sbn_bernoulli",
+                include_str!("../../../../configs/sbn/gumbel_sbn_bernoulli.toml"),
+            ),
+            (
+                "gumbel_sbn_categorical",
+                include_str!("../../../../configs/sbn/gumbel_sbn_categorical.toml"),
+            ),
+            (
+                "gumbel_vae_bernoulli",
+                include_str!("../../../../configs/sbn/gumbel_vae_bernoulli.toml"),
+            ),
+            (
+                "gumbel_vae_categorical",
+                include_str!("../../../../configs/sbn/gumbel_vae_categorical.toml"),
+            ),
         ],
     ),
     SystemEntry::new::<ntm::NtmSettings>(
