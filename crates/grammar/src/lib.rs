@@ -1,13 +1,28 @@
 //! Context-free grammars for models that generate structured text: programs, expressions, molecules.
-//!
-//! **Nothing is here yet.** The crate keeps the place and the name; what it will hold:
-//!
-//! * grammars from text: rules, terminals, a check that every symbol is reachable and ends;
-//! * parsing into derivations and back, ambiguity counted;
-//! * derivations as sequences of rules with the mask of rules that are allowed next, as decoders need it
-//!   (Kusner, Paige & Hernández-Lobato, "Grammar Variational Autoencoder", 2017);
-//! * exact counts of derivations by length and uniform samples from them;
-//! * attribute grammars whose attributes restrict the mask while a text is generated
-//!   (Dai, Tian, Dai, Skiena & Song, "Syntax-Directed Variational Autoencoder for Structured Data", 2018).
-//!
-//! It will work on flat arrays, without tensors; masks as tensors will come with a feature `burn`.
+
+mod analysis;
+pub mod bits;
+mod check;
+mod draws;
+mod error;
+mod grammar;
+mod lexer;
+mod text;
+
+pub use check::Report;
+pub use draws::Draws;
+pub use error::GrammarError;
+pub use grammar::{Desugared, Grammar, Symbol, Terminal};
+pub use lexer::Token;
+pub use text::Format;
+
+mod earley;
+pub use earley::{Ambiguity, Parse, Parser, Prefix};
+mod count;
+mod cyk;
+mod enumerate;
+mod pcfg;
+mod tree;
+pub use count::Counts;
+pub use enumerate::Derivations;
+pub use tree::{Node, Tree};
