@@ -26,3 +26,7 @@ mod tree;
 pub use count::Counts;
 pub use enumerate::Derivations;
 pub use tree::{Node, Tree};
+mod codec;
+mod pick;
+pub use codec::{Batch, Codec, Decoder};
+pub use pick::{argmax, log_prob, sample};

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod counting;
+mod decoding;
 mod hostile;
 mod notations;
 mod parsing;
