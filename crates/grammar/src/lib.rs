@@ -30,3 +30,4 @@ mod codec;
 mod pick;
 pub use codec::{Batch, Codec, Decoder};
 pub use pick::{argmax, log_prob, sample};
+pub mod languages;

@@ -4,6 +4,7 @@
 mod counting;
 mod decoding;
 mod hostile;
+mod molecules;
 mod notations;
 mod parsing;
 mod random_grammar;

@@ -1,0 +1,48 @@
+//! Languages that come with the crate: grammars as files in `languages/`, and what a grammar cannot say as attributes.
+//!
+//! | name | language | attributes |
+//! |---|---|---|
+//! | `equations` | arithmetic expressions of the Grammar VAE | – |
+//! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
+//! | `zinc_right` | the same, lists recurse to the right | – |
+
+use crate::error::GrammarError;
+use crate::grammar::Grammar;
+
+/// A language that comes with the crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Language {
+    /// How it is called.
+    pub name: &'static str,
+    /// Its grammar.
+    pub text: &'static str,
+    spaced: bool,
+}
+
+/// All languages.
+pub const LANGUAGES: [Language; 3] = [
+    Language { name: "equations", text: include_str!("../../languages/equations.cfg"), spaced: true },
+    Language { name: "zinc", text: include_str!("../../languages/zinc.cfg"), spaced: false },
+    Language { name: "zinc_right", text: include_str!("../../languages/zinc_right.cfg"), spaced: false },
+];
+
+impl Language {
+    /// The language of a name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn named(name: &str) -> Result<Self, GrammarError> {
+        let found = LANGUAGES.into_iter().find(|language| language.name == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
+            GrammarError::Unknown { kind: "language", name: name.into(), known: known.join(", ") }
+        })
+    }
+
+    /// Its grammar.
+    #[must_use]
+    pub fn grammar(self) -> Grammar {
+        let grammar = Grammar::read(self.text).expect("the crate's own grammars are tested");
+        if self.spaced { grammar.skipping_spaces() } else { grammar }
+    }
+}
