@@ -36,7 +36,7 @@ pub(crate) struct Analysis {
 
 impl Analysis {
     pub(crate) fn new(grammar: &Grammar) -> Self {
-        let (fewest, shortest) = fewest(grammar, |_| true);
+        let (fewest, shortest) = fewest(grammar, |_| true, |_| 1);
         let (fewest_empty, shortest_empty) = fewest_where_empty(grammar);
         let nullable = |nonterminal: u16| fewest_empty[usize::from(nonterminal)] != u32::MAX;
         let corners = graph(grammar, |rhs, edges| {
@@ -145,11 +145,16 @@ fn nonterminal_of(symbol: &Symbol) -> Option<u16> {
 }
 
 /// Knuth, "A Generalization of Dijkstra's Algorithm", 1977: nonterminals are settled in the order of their fewest productions.
-fn fewest(grammar: &Grammar, counts: impl Fn(u16) -> bool) -> (Vec<u32>, Vec<u16>) {
+pub(crate) fn fewest(
+    grammar: &Grammar,
+    counts: impl Fn(u16) -> bool,
+    price: impl Fn(u16) -> u32,
+) -> (Vec<u32>, Vec<u16>) {
     let mut cost = vec![u32::MAX; grammar.nonterminals()];
     let mut by = vec![u16::MAX; grammar.nonterminals()];
     let mut missing = vec![0_u32; grammar.productions()];
-    let mut sum = vec![1_u32; grammar.productions()];
+    let prices = (0..grammar.productions() as u16).map(|production| price(grammar.lhs(production)));
+    let mut sum: Vec<u32> = prices.collect();
     let mut users = vec![Vec::new(); grammar.nonterminals()];
     let mut queue = BinaryHeap::new();
     for production in (0..grammar.productions() as u16).filter(|&p| counts(p)) {
@@ -158,7 +163,7 @@ fn fewest(grammar: &Grammar, counts: impl Fn(u16) -> bool) -> (Vec<u32>, Vec<u16
             users[usize::from(child)].push(production);
         }
         if missing[usize::from(production)] == 0 {
-            queue.push(Reverse((1, production)));
+            queue.push(Reverse((sum[usize::from(production)], production)));
         }
     }
     while let Some(Reverse((price, production))) = queue.pop() {
@@ -180,12 +185,13 @@ fn fewest(grammar: &Grammar, counts: impl Fn(u16) -> bool) -> (Vec<u32>, Vec<u16
 }
 
 fn fewest_where_empty(grammar: &Grammar) -> (Vec<u32>, Vec<u16>) {
-    fewest(grammar, |production| {
+    let empty = |production: u16| {
         grammar
             .rhs(production)
             .iter()
             .all(|symbol| matches!(symbol, Symbol::Nonterminal(_)))
-    })
+    };
+    fewest(grammar, empty, |_| 1)
 }
 
 /// Two productions of a nonterminal give the empty text, or one does through a child of which that is true.

@@ -35,8 +35,12 @@ impl MaskTable {
     pub(crate) fn new(grammar: &Grammar, width: usize, cost: impl Fn(u16) -> u32) -> Self {
         let words = bits::words(width);
         let levels = (0..grammar.nonterminals() as u16).map(|nonterminal| {
-            let priced = grammar.productions_of(nonterminal).iter().map(|&production| (cost(production), production));
-            let mut priced: Vec<(u32, u16)> = priced.filter(|&(cost, _)| cost != u32::MAX).collect();
+            let priced = grammar
+                .productions_of(nonterminal)
+                .iter()
+                .map(|&production| (cost(production), production));
+            let mut priced: Vec<(u32, u16)> =
+                priced.filter(|&(cost, _)| cost != u32::MAX).collect();
             priced.sort_unstable();
             let (mut costs, mut rows) = (Vec::new(), vec![0; words]);
             for (cost, production) in priced {
@@ -49,13 +53,20 @@ impl MaskTable {
             }
             Levels { costs, rows }
         });
-        Self { words, levels: levels.collect() }
+        Self {
+            words,
+            levels: levels.collect(),
+        }
     }
 
     /// The productions of a nonterminal that cost no more than is free.
     pub(crate) fn row(&self, nonterminal: u16, free: u32) -> &[u64] {
         let levels = &self.levels[usize::from(nonterminal)];
-        let level = levels.costs.iter().take_while(|&&cost| cost <= free).count();
+        let level = levels
+            .costs
+            .iter()
+            .take_while(|&&cost| cost <= free)
+            .count();
         &levels.rows[level * self.words..][..self.words]
     }
 }
@@ -76,14 +87,21 @@ impl<'g> Codec<'g> {
     pub fn new(grammar: &'g Grammar) -> Self {
         let least = &grammar.analysis.fewest;
         let rest = (0..grammar.productions() as u16).map(|production| {
-            let children = grammar.children(production).map(|child| least[usize::from(child)]);
+            let children = grammar
+                .children(production)
+                .map(|child| least[usize::from(child)]);
             children.fold(0, u32::saturating_add)
         });
         let rest: Vec<u32> = rest.collect();
         let width = grammar.productions() + 1;
         let mut finished = vec![0; bits::words(width)];
         bits::insert(&mut finished, grammar.productions());
-        Self { grammar, table: MaskTable::new(grammar, width, |r| rest[usize::from(r)]), finished, rest }
+        Self {
+            grammar,
+            table: MaskTable::new(grammar, width, |r| rest[usize::from(r)]),
+            finished,
+            rest,
+        }
     }
 
     /// How many choices a row has: all productions, and padding.
@@ -122,7 +140,11 @@ impl<'g> Codec<'g> {
     /// When there is no such choice.
     #[must_use]
     pub fn mask_of(&self, choice: u16) -> u16 {
-        if choice == self.padding() { self.grammar.nonterminals() as u16 } else { self.grammar.lhs(choice) }
+        if choice == self.padding() {
+            self.grammar.nonterminals() as u16
+        } else {
+            self.grammar.lhs(choice)
+        }
     }
 
     /// A derivation filled up with padding.
@@ -131,7 +153,10 @@ impl<'g> Codec<'g> {
     /// It is longer than `length`.
     pub fn pad(&self, productions: &[u16], length: usize) -> Result<Vec<u16>, GrammarError> {
         if productions.len() > length {
-            return Err(GrammarError::Limit { what: "the number of productions of a padded derivation", limit: length });
+            return Err(GrammarError::Limit {
+                what: "the number of productions of a padded derivation",
+                limit: length,
+            });
         }
         let mut row = productions.to_vec();
         row.resize(length, self.padding());
@@ -164,10 +189,14 @@ impl<'g> Codec<'g> {
     pub fn budgeted(&self, steps: usize) -> Result<Decoder<'_>, GrammarError> {
         let least = self.grammar.analysis.fewest[usize::from(self.grammar.start())];
         if (least as usize) > steps {
-            let message = format!("the shortest derivation has {least} productions, the budget is {steps}");
+            let message =
+                format!("the shortest derivation has {least} productions, the budget is {steps}");
             return Err(GrammarError::Grammar { message });
         }
-        Ok(Decoder { owed: Some(u64::from(least)), ..self.decoder(steps) })
+        Ok(Decoder {
+            owed: Some(u64::from(least)),
+            ..self.decoder(steps)
+        })
     }
 }
 
@@ -208,16 +237,23 @@ impl Decoder<'_> {
     /// What may be chosen now. Empty when there is no step left and something is open, which a budget rules out.
     #[must_use]
     pub fn mask(&self) -> &[u64] {
-        let Some(&nonterminal) = self.open.last() else { return &self.codec.finished };
+        let Some(&nonterminal) = self.open.last() else {
+            return &self.codec.finished;
+        };
         let left = (self.steps - self.productions.len()) as u64;
         let least = u64::from(self.codec.grammar.analysis.fewest[usize::from(nonterminal)]);
         let free = match self.owed {
             // Everything below the top of the stack is spoken for, and so is the step itself.
             Some(owed) => left - 1 - (owed - least),
-            None if left == 0 => return &self.codec.table.levels[usize::from(nonterminal)].rows[..self.codec.words()],
+            None if left == 0 => {
+                return &self.codec.table.levels[usize::from(nonterminal)].rows
+                    [..self.codec.words()];
+            }
             None => u64::from(u32::MAX - 1),
         };
-        self.codec.table.row(nonterminal, free.min(u64::from(u32::MAX - 1)) as u32)
+        self.codec
+            .table
+            .row(nonterminal, free.min(u64::from(u32::MAX - 1)) as u32)
     }
 
     /// Takes a choice; padding after the end changes nothing.
@@ -225,8 +261,12 @@ impl Decoder<'_> {
     /// # Panics
     /// When the mask does not hold the choice.
     pub fn push(&mut self, choice: u16) {
-        let allowed = usize::from(choice) < self.codec.width() && bits::contains(self.mask(), usize::from(choice));
-        assert!(allowed, "expected a choice that the mask allows, got {choice}");
+        let allowed = usize::from(choice) < self.codec.width()
+            && bits::contains(self.mask(), usize::from(choice));
+        assert!(
+            allowed,
+            "expected a choice that the mask allows, got {choice}"
+        );
         if self.open.is_empty() {
             return;
         }
@@ -264,7 +304,9 @@ impl<'c> Batch<'c> {
     /// As many copies of a decoder as there are rows.
     #[must_use]
     pub fn new(decoder: &Decoder<'c>, rows: usize) -> Self {
-        Self { rows: vec![decoder.clone(); rows] }
+        Self {
+            rows: vec![decoder.clone(); rows],
+        }
     }
 
     /// The decoders.
@@ -280,7 +322,12 @@ impl<'c> Batch<'c> {
     pub fn masks(&self, masks: &mut [u64]) {
         let words = self.rows.first().map_or(1, |row| row.codec.words());
         let expected = self.rows.len() * words;
-        assert_eq!(masks.len(), expected, "expected {expected} words for the masks, got {}", masks.len());
+        assert_eq!(
+            masks.len(),
+            expected,
+            "expected {expected} words for the masks, got {}",
+            masks.len()
+        );
         for (mask, row) in masks.chunks_exact_mut(words).zip(&self.rows) {
             mask.copy_from_slice(row.mask());
         }
@@ -292,7 +339,12 @@ impl<'c> Batch<'c> {
     /// When there are more or fewer choices than rows, or a mask does not hold its choice.
     pub fn push(&mut self, choices: &[u16]) {
         let rows = self.rows.len();
-        assert_eq!(choices.len(), rows, "expected {rows} choices, got {}", choices.len());
+        assert_eq!(
+            choices.len(),
+            rows,
+            "expected {rows} choices, got {}",
+            choices.len()
+        );
         for (row, &choice) in self.rows.iter_mut().zip(choices) {
             row.push(choice);
         }

@@ -30,4 +30,6 @@ mod codec;
 mod pick;
 pub use codec::{Batch, Codec, Decoder};
 pub use pick::{argmax, log_prob, sample};
+mod attribute;
 pub mod languages;
+pub use attribute::{AttributeGrammar, Attributes, Decision, Decisions, Directed};

@@ -6,7 +6,11 @@ use crate::draws::Draws;
 /// The logit of a choice; what is not a number counts as minus infinity.
 fn logit(logits: &[f32], choice: usize) -> f64 {
     let logit = f64::from(logits[choice]);
-    if logit.is_nan() { f64::NEG_INFINITY } else { logit }
+    if logit.is_nan() {
+        f64::NEG_INFINITY
+    } else {
+        logit
+    }
 }
 
 /// The largest allowed logit, the first of equals.
@@ -27,7 +31,11 @@ pub fn argmax(logits: &[f32], mask: &[u64]) -> u16 {
 
 /// `exp(logit)` relative to the largest; all equal where every allowed logit is minus infinity.
 fn weight(logit: f64, largest: f64) -> f64 {
-    if logit == largest { 1.0 } else { (logit - largest).exp() }
+    if logit == largest {
+        1.0
+    } else {
+        (logit - largest).exp()
+    }
 }
 
 /// Draws from the softmax of the allowed logits.
@@ -36,7 +44,9 @@ fn weight(logit: f64, largest: f64) -> f64 {
 /// When the mask is empty or allows more than there are logits.
 pub fn sample(logits: &[f32], mask: &[u64], draws: &mut Draws) -> u16 {
     let largest = logit(logits, usize::from(argmax(logits, mask)));
-    let total: f64 = bits::ones(mask).map(|choice| weight(logit(logits, choice), largest)).sum();
+    let total: f64 = bits::ones(mask)
+        .map(|choice| weight(logit(logits, choice), largest))
+        .sum();
     let mut left = draws.uniform() * total;
     let mut last = 0;
     for choice in bits::ones(mask) {
@@ -62,7 +72,9 @@ pub fn log_prob(logits: &[f32], mask: &[u64], choice: u16) -> f64 {
         return f64::NEG_INFINITY;
     }
     let largest = logit(logits, usize::from(argmax(logits, mask)));
-    let total: f64 = bits::ones(mask).map(|choice| weight(logit(logits, choice), largest)).sum();
+    let total: f64 = bits::ones(mask)
+        .map(|choice| weight(logit(logits, choice), largest))
+        .sum();
     weight(logit(logits, usize::from(choice)), largest).ln() - total.ln()
 }
 
@@ -74,14 +86,25 @@ mod tests {
     fn what_is_forbidden_is_never_picked() {
         let mut draws = Draws::new(1);
         let inf = f32::INFINITY;
-        for logits in [[0.0; 4], [-inf; 4], [f32::NAN; 4], [f32::MAX, -inf, -f32::MAX, inf], [inf, f32::NAN, -inf, 0.0]] {
+        for logits in [
+            [0.0; 4],
+            [-inf; 4],
+            [f32::NAN; 4],
+            [f32::MAX, -inf, -f32::MAX, inf],
+            [inf, f32::NAN, -inf, 0.0],
+        ] {
             for mask in 1..16 {
                 for _ in 0..20 {
-                    for choice in [sample(&logits, &[mask], &mut draws), argmax(&logits, &[mask])] {
+                    for choice in [
+                        sample(&logits, &[mask], &mut draws),
+                        argmax(&logits, &[mask]),
+                    ] {
                         assert!(mask >> choice & 1 == 1, "{logits:?} {mask:b}");
                     }
                 }
-                let sum: f64 = (0..4).map(|choice| log_prob(&logits, &[mask], choice).exp()).sum();
+                let sum: f64 = (0..4)
+                    .map(|choice| log_prob(&logits, &[mask], choice).exp())
+                    .sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{logits:?} {mask:b} {sum}");
             }
         }
@@ -91,7 +114,11 @@ mod tests {
     fn draws_follow_the_softmax_of_what_is_allowed() {
         let (mut draws, n, mut hits) = (Draws::new(2), 40_000, [0_u32; 4]);
         for _ in 0..n {
-            hits[usize::from(sample(&[0.0, 5.0, 1.0, f32::NEG_INFINITY], &[0b1101], &mut draws))] += 1;
+            hits[usize::from(sample(
+                &[0.0, 5.0, 1.0, f32::NEG_INFINITY],
+                &[0b1101],
+                &mut draws,
+            ))] += 1;
         }
         let p = 1.0 / (1.0 + 1.0_f64.exp());
         let frequency = f64::from(hits[0]) / f64::from(n);

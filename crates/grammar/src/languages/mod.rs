@@ -6,6 +6,9 @@
 //! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
 //! | `zinc_right` | the same, lists recurse to the right | – |
 
+mod productions;
+pub mod programs;
+
 use crate::error::GrammarError;
 use crate::grammar::Grammar;
 
@@ -20,10 +23,27 @@ pub struct Language {
 }
 
 /// All languages.
-pub const LANGUAGES: [Language; 3] = [
-    Language { name: "equations", text: include_str!("../../languages/equations.cfg"), spaced: true },
-    Language { name: "zinc", text: include_str!("../../languages/zinc.cfg"), spaced: false },
-    Language { name: "zinc_right", text: include_str!("../../languages/zinc_right.cfg"), spaced: false },
+pub const LANGUAGES: [Language; 4] = [
+    Language {
+        name: "equations",
+        text: include_str!("../../languages/equations.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "programs",
+        text: include_str!("../../languages/programs.cfg"),
+        spaced: false,
+    },
+    Language {
+        name: "zinc",
+        text: include_str!("../../languages/zinc.cfg"),
+        spaced: false,
+    },
+    Language {
+        name: "zinc_right",
+        text: include_str!("../../languages/zinc_right.cfg"),
+        spaced: false,
+    },
 ];
 
 impl Language {
@@ -35,7 +55,11 @@ impl Language {
         let found = LANGUAGES.into_iter().find(|language| language.name == name);
         found.ok_or_else(|| {
             let known: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
-            GrammarError::Unknown { kind: "language", name: name.into(), known: known.join(", ") }
+            GrammarError::Unknown {
+                kind: "language",
+                name: name.into(),
+                known: known.join(", "),
+            }
         })
     }
 
@@ -43,6 +67,10 @@ impl Language {
     #[must_use]
     pub fn grammar(self) -> Grammar {
         let grammar = Grammar::read(self.text).expect("the crate's own grammars are tested");
-        if self.spaced { grammar.skipping_spaces() } else { grammar }
+        if self.spaced {
+            grammar.skipping_spaces()
+        } else {
+            grammar
+        }
     }
 }

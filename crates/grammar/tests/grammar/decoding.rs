@@ -12,10 +12,21 @@ fn the_paper_numbers_its_choices_so() {
     let codec = Codec::new(&grammar);
     assert_eq!((codec.width(), codec.padding()), (12, 11));
     let all = |n| bits::ones(codec.mask(n)).collect::<Vec<_>>();
-    assert_eq!((all(0), all(1), all(2)), ((0..4).collect(), (4..11).collect(), vec![11]));
-    let row = codec.pad(&Parser::new(&grammar).parse("x+1").unwrap().productions, 15).unwrap();
-    assert_eq!(row, [0, 3, 7, 8, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11]);
-    assert_eq!(row.iter().map(|&c| codec.mask_of(c)).collect::<Vec<_>>()[..5], [0, 0, 1, 1, 2]);
+    assert_eq!(
+        (all(0), all(1), all(2)),
+        ((0..4).collect(), (4..11).collect(), vec![11])
+    );
+    let row = codec
+        .pad(&Parser::new(&grammar).parse("x+1").unwrap().productions, 15)
+        .unwrap();
+    assert_eq!(
+        row,
+        [0, 3, 7, 8, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11]
+    );
+    assert_eq!(
+        row.iter().map(|&c| codec.mask_of(c)).collect::<Vec<_>>()[..5],
+        [0, 0, 1, 1, 2]
+    );
     assert_eq!(grammar.text_of(codec.unpad(&row)).unwrap(), "x+1");
     assert!(codec.pad(&row, 14).is_err());
 }
@@ -29,7 +40,9 @@ fn zinc_masks_leave_out_what_never_ends() {
     for nonterminal in 0..=grammar.nonterminals() as u16 {
         bits::union(&mut all, codec.mask(nonterminal));
     }
-    let missing: Vec<usize> = (0..76).filter(|&choice| !bits::contains(&all, choice)).collect();
+    let missing: Vec<usize> = (0..76)
+        .filter(|&choice| !bits::contains(&all, choice))
+        .collect();
     assert_eq!(missing, [29, 31]);
 }
 
@@ -38,7 +51,9 @@ fn budgets_allow_exactly_the_derivations_that_fit() {
     let mut draws = Draws::new(21);
     let mut total = 0;
     for _ in 0..300 {
-        let Some(grammar) = random_grammar(&mut draws) else { continue };
+        let Some(grammar) = random_grammar(&mut draws) else {
+            continue;
+        };
         let codec = Codec::new(&grammar);
         for steps in 1..7 {
             let counts = Counts::new(&grammar, steps).unwrap();
@@ -83,7 +98,10 @@ fn without_a_budget_most_random_decodes_of_molecules_are_unfinished() {
         finished += u32::from(decoder.is_finished());
     }
     // 33 % of uniform choices finish; six standard deviations of 2000 draws are 6.3 %.
-    assert!((f64::from(finished) / f64::from(n) - 0.33).abs() < 0.068, "{finished}");
+    assert!(
+        (f64::from(finished) / f64::from(n) - 0.33).abs() < 0.068,
+        "{finished}"
+    );
 }
 
 #[test]
@@ -95,12 +113,19 @@ fn batches_decode_their_rows_apart() {
     let mut masks = vec![0; rows * codec.words()];
     for _ in 0..15 {
         batch.masks(&mut masks);
-        let choices: Vec<u16> = masks.chunks(codec.words()).map(|mask| sample(&[0.0; 12], mask, &mut draws)).collect();
+        let choices: Vec<u16> = masks
+            .chunks(codec.words())
+            .map(|mask| sample(&[0.0; 12], mask, &mut draws))
+            .collect();
         batch.push(&choices);
     }
     assert!(batch.is_finished());
     let mut parser = Parser::new(&grammar);
-    let mut texts: Vec<String> = batch.rows().iter().map(|row| grammar.text_of(row.productions()).unwrap()).collect();
+    let mut texts: Vec<String> = batch
+        .rows()
+        .iter()
+        .map(|row| grammar.text_of(row.productions()).unwrap())
+        .collect();
     for (text, row) in texts.iter().zip(batch.rows()) {
         assert_eq!(parser.parse(text).unwrap().productions, row.productions());
     }
