@@ -304,10 +304,19 @@ impl Grammar {
         }
     }
 
-    /// Lets spaces, tabs and line ends stand between terminals in texts that are read.
+    /// Lets spaces, tabs and line ends stand between terminals in texts that are read. Spaces at the ends of a terminal become layout: they
+    /// are written, and need not be there. Of terminals that differ in their layout alone the first is found.
     #[must_use]
     pub fn skipping_spaces(mut self) -> Self {
         self.skips_spaces = true;
+        let mut terminals = self.terminals.clone();
+        for terminal in &mut terminals {
+            let solid = terminal.text.trim();
+            if !solid.is_empty() {
+                terminal.text = solid.to_owned();
+            }
+        }
+        self.lexer = Lexer::new(&terminals);
         self
     }
 

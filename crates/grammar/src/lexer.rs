@@ -46,6 +46,7 @@ impl Lexer {
         }
         classes.sort_unstable();
         words.sort_unstable();
+        words.dedup_by_key(|(word, _)| *word);
         let mut lexer = Self {
             root: Box::new([NONE; 256]),
             edges: Vec::new(),

@@ -3,9 +3,14 @@
 //! | name | language | attributes |
 //! |---|---|---|
 //! | `equations` | arithmetic expressions of the Grammar VAE | – |
+//! | `lists` | straight-line programs over lists, five functions | [`lists::Lists`]: defined before used, types agree |
+//! | `mini_c` | a small C | [`mini_c::MiniC`]: declared before used, scopes, types agree |
+//! | `programs` | straight-line programs of the Syntax-Directed VAE | [`programs::Programs`]: assigned before read, once |
 //! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
 //! | `zinc_right` | the same, lists recurse to the right | – |
 
+pub mod lists;
+pub mod mini_c;
 mod productions;
 pub mod programs;
 
@@ -23,16 +28,26 @@ pub struct Language {
 }
 
 /// All languages.
-pub const LANGUAGES: [Language; 4] = [
+pub const LANGUAGES: [Language; 6] = [
     Language {
         name: "equations",
         text: include_str!("../../languages/equations.cfg"),
         spaced: true,
     },
     Language {
+        name: "lists",
+        text: include_str!("../../languages/lists.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "mini_c",
+        text: include_str!("../../languages/mini_c.cfg"),
+        spaced: true,
+    },
+    Language {
         name: "programs",
         text: include_str!("../../languages/programs.cfg"),
-        spaced: false,
+        spaced: true,
     },
     Language {
         name: "zinc",

@@ -5,6 +5,8 @@ mod attributes;
 mod counting;
 mod decoding;
 mod hostile;
+mod lists;
+mod mini_c;
 mod molecules;
 mod notations;
 mod parsing;
