@@ -31,12 +31,6 @@ impl<A: Attributes> AttributeGrammar<'_, A> {
     /// # Errors
     /// No derivation is that short.
     pub fn decode(&self, decisions: u32) -> Result<Directed<'_, A>, GrammarError> {
-        let least = self.least[usize::from(self.grammar.start())];
-        if least > decisions {
-            let message =
-                format!("the shortest derivation has {least} decisions, the budget is {decisions}");
-            return Err(GrammarError::Grammar { message });
-        }
         let mut directed = Directed {
             whole: self,
             walk: Walk::new(self),
@@ -44,6 +38,11 @@ impl<A: Attributes> AttributeGrammar<'_, A> {
             left: decisions,
         };
         directed.walk.mask(self, decisions, &mut directed.mask);
+        if bits::count(&directed.mask) == 0 {
+            let message =
+                format!("no derivation has {decisions} decisions or fewer; give a larger budget");
+            return Err(GrammarError::Grammar { message });
+        }
         Ok(directed)
     }
 }

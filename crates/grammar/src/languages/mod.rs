@@ -3,12 +3,14 @@
 //! | name | language | attributes |
 //! |---|---|---|
 //! | `equations` | arithmetic expressions of the Grammar VAE | – |
+//! | `json` | JSON in ASCII | [`json::Json`]: a schema |
 //! | `lists` | straight-line programs over lists, five functions | [`lists::Lists`]: defined before used, types agree |
 //! | `mini_c` | a small C | [`mini_c::MiniC`]: declared before used, scopes, types agree |
 //! | `programs` | straight-line programs of the Syntax-Directed VAE | [`programs::Programs`]: assigned before read, once |
 //! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
 //! | `zinc_right` | the same, lists recurse to the right | – |
 
+pub mod json;
 pub mod lists;
 pub mod mini_c;
 mod productions;
@@ -28,11 +30,16 @@ pub struct Language {
 }
 
 /// All languages.
-pub const LANGUAGES: [Language; 6] = [
+pub const LANGUAGES: [Language; 7] = [
     Language {
         name: "equations",
         text: include_str!("../../languages/equations.cfg"),
         spaced: true,
+    },
+    Language {
+        name: "json",
+        text: include_str!("../../languages/json.gbnf"),
+        spaced: false,
     },
     Language {
         name: "lists",

@@ -5,6 +5,7 @@ mod attributes;
 mod counting;
 mod decoding;
 mod hostile;
+mod json;
 mod lists;
 mod mini_c;
 mod molecules;
