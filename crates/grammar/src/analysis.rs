@@ -16,10 +16,9 @@ const MANY: u32 = u32::MAX - 1;
 pub(crate) struct Analysis {
     /// Fewest productions that finish a nonterminal; `u32::MAX` if none do.
     pub(crate) fewest: Vec<u32>,
-    /// The production a shortest derivation starts with; never ends in a circle.
-    pub(crate) shortest: Vec<u16>,
     /// The same for derivations of the empty text.
     pub(crate) fewest_empty: Vec<u32>,
+    /// The production a shortest derivation of the empty text starts with; never ends in a circle.
     pub(crate) shortest_empty: Vec<u16>,
     /// Whether the empty text has more than one derivation.
     pub(crate) empty_ambiguous: Vec<bool>,
@@ -36,7 +35,7 @@ pub(crate) struct Analysis {
 
 impl Analysis {
     pub(crate) fn new(grammar: &Grammar) -> Self {
-        let (fewest, shortest) = fewest(grammar, |_| true, |_| 1);
+        let (fewest, _) = fewest(grammar, |_| true, |_| 1);
         let (fewest_empty, shortest_empty) = fewest_where_empty(grammar);
         let nullable = |nonterminal: u16| fewest_empty[usize::from(nonterminal)] != u32::MAX;
         let corners = graph(grammar, |rhs, edges| {
@@ -55,8 +54,8 @@ impl Analysis {
                 |symbol: &&Symbol| !matches!(symbol, Symbol::Nonterminal(n) if nullable(*n));
             let rest: Vec<_> = rhs.iter().filter(solid).take(2).collect();
             match rest[..] {
-                [] => edges.extend(rhs.iter().filter_map(nonterminal_of)),
-                [symbol] => edges.extend(nonterminal_of(symbol)),
+                [] => edges.extend(rhs.iter().copied().filter_map(nonterminal_of)),
+                [symbol] => edges.extend(nonterminal_of(*symbol)),
                 _ => {}
             }
         });
@@ -72,7 +71,6 @@ impl Analysis {
         analysis.first_sets(grammar, &components, nullable);
         Self {
             fewest,
-            shortest,
             fewest_empty,
             shortest_empty,
             ..analysis
@@ -137,9 +135,9 @@ impl Analysis {
     }
 }
 
-fn nonterminal_of(symbol: &Symbol) -> Option<u16> {
+fn nonterminal_of(symbol: Symbol) -> Option<u16> {
     match symbol {
-        Symbol::Nonterminal(nonterminal) => Some(*nonterminal),
+        Symbol::Nonterminal(nonterminal) => Some(nonterminal),
         Symbol::Terminal(_) => None,
     }
 }

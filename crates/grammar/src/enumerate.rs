@@ -97,7 +97,7 @@ fn least_depths(grammar: &Grammar) -> Vec<u32> {
 
 impl Derivations<'_> {
     /// The next derivation, or `None` after the last.
-    pub fn next(&mut self) -> Option<&[u16]> {
+    pub fn next_productions(&mut self) -> Option<&[u16]> {
         if self.finished {
             return None;
         }

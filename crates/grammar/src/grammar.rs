@@ -238,6 +238,7 @@ impl Grammar {
     }
 
     /// The nonterminals on the right-hand side of a production, left to right.
+    #[must_use]
     pub fn children(&self, production: u16) -> impl DoubleEndedIterator<Item = u16> + '_ {
         self.rhs(production)
             .iter()
@@ -357,7 +358,7 @@ impl Grammar {
             match symbol {
                 Symbol::Nonterminal(nonterminal) => text.push_str(self.name(*nonterminal)),
                 Symbol::Terminal(terminal) => {
-                    text.push_str(&self.terminals[usize::from(*terminal)].to_string())
+                    text.push_str(&self.terminals[usize::from(*terminal)].to_string());
                 }
             }
         }

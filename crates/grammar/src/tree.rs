@@ -119,7 +119,7 @@ impl Tree {
             match task {
                 Task::Text(part) => text.push_str(part),
                 Task::Terminal(terminal) => {
-                    quote(grammar.terminals()[usize::from(terminal)].text(), &mut text)
+                    quote(grammar.terminals()[usize::from(terminal)].text(), &mut text);
                 }
                 Task::Node(at) => {
                     let production = self.nodes[at as usize].production;
@@ -179,7 +179,7 @@ impl Grammar {
         while let Some(symbol) = open.pop() {
             match symbol {
                 Symbol::Terminal(terminal) => {
-                    text.push_str(self.terminals()[usize::from(terminal)].text())
+                    text.push_str(self.terminals()[usize::from(terminal)].text());
                 }
                 Symbol::Nonterminal(nonterminal) => {
                     let name = self.name(nonterminal);

@@ -138,7 +138,6 @@ struct Names {
     chars: u16,
     char: u16,
     plain: u16,
-    items: u16,
     whole: u16,
     to_object: u16,
     kinds: [u16; 7],
@@ -155,9 +154,7 @@ struct Names {
     full_array: u16,
     one_item: u16,
     more_items: u16,
-    string: u16,
-    /// The first production of `plain`, of how many, and which is which byte's.
-    plains: (u16, u16),
+    /// Which production of `plain` is which byte's.
     plain_of: [u16; 128],
 }
 
@@ -185,7 +182,6 @@ impl Names {
             chars: n("chars"),
             char: n("char"),
             plain: n("plain"),
-            items: n("items"),
             whole: p("json -> ws value ws"),
             to_object: p("value -> object"),
             kinds: kinds.try_into().expect("seven kinds of values"),
@@ -202,8 +198,6 @@ impl Names {
             full_array: p("array -> '[' ws items ']'"),
             one_item: p("items -> value ws"),
             more_items: p("items -> value ws ',' ws items"),
-            string: p("string -> '\\\"' chars '\\\"'"),
-            plains,
             plain_of,
         }
     }
@@ -511,9 +505,9 @@ impl Attributes for Json {
                 let production =
                     letter.map(|&letter| usize::from(at.plain_of[usize::from(letter)]));
                 allowed.fill(0);
-                production.into_iter().for_each(|production| {
+                if let Some(production) = production {
                     bits::insert(allowed, production);
-                });
+                }
             }
         }
     }

@@ -93,7 +93,7 @@ impl Attributes for Programs {
 
     fn allow(&self, nonterminal: u16, scope: &Scope, _free: u32, allowed: &mut [u64]) {
         let forbid = |production: u16, allowed: &mut [u64]| {
-            crate::bits::remove(allowed, usize::from(production))
+            crate::bits::remove(allowed, usize::from(production));
         };
         if nonterminal == self.var_id {
             let set = if scope.writes {

@@ -100,7 +100,9 @@ impl Cut {
         wide.iter()
             .flatten()
             .for_each(|&(low, high)| cut(low, high));
-        singles.iter().for_each(|&single| cut(single, single));
+        for &single in &singles {
+            cut(single, single);
+        }
         bounds.sort_unstable();
         bounds.dedup();
         let mut pieces: BTreeMap<u64, Ranges> = BTreeMap::new();

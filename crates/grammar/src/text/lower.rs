@@ -60,13 +60,11 @@ pub(super) fn lower(text: &str, source: &Source) -> Result<Draft, GrammarError> 
         lowering.rule(rule)?;
     }
     let start = source.start.as_ref().unwrap_or(&first.name);
-    lowering.draft.start = match lowering.names.get(start) {
-        Some(&start) => start,
-        None => {
-            let message = format!("the start symbol `{start}` has no rule");
-            return Err(GrammarError::Grammar { message });
-        }
+    let Some(&start) = lowering.names.get(start) else {
+        let message = format!("the start symbol `{start}` has no rule");
+        return Err(GrammarError::Grammar { message });
     };
+    lowering.draft.start = start;
     normalise(text, source, &lowering.names, &mut lowering.draft)?;
     Ok(lowering.draft)
 }
@@ -247,13 +245,12 @@ impl<'s> Lowering<'s> {
                 self.push(symbol, rhs)
             }
             Kind::Name(name) => {
-                let id = match self.names.get(name) {
-                    Some(&id) => id,
-                    None => {
-                        let id = self.fresh(name.clone(), None)?;
-                        self.names.insert(name.clone(), id);
-                        id
-                    }
+                let id = if let Some(&id) = self.names.get(name) {
+                    id
+                } else {
+                    let id = self.fresh(name.clone(), None)?;
+                    self.names.insert(name.clone(), id);
+                    id
                 };
                 self.push(Symbol::Nonterminal(id), rhs)
             }

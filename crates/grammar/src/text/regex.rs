@@ -63,12 +63,11 @@ fn sequence(cursor: &mut Cursor<'_>, depth: usize) -> Result<Expr, GrammarError>
                 ));
             }
             Some('\\') => {
-                let kind = match classes::escaped(cursor) {
-                    Some(ranges) => Kind::Class(ranges),
-                    None => {
-                        cursor.bump();
-                        Kind::Literal(cursor.escape()?.into())
-                    }
+                let kind = if let Some(ranges) = classes::escaped(cursor) {
+                    Kind::Class(ranges)
+                } else {
+                    cursor.bump();
+                    Kind::Literal(cursor.escape()?.into())
                 };
                 Expr::new(kind, at, cursor.at())
             }

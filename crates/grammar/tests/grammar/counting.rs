@@ -78,7 +78,7 @@ fn equations_to_a_depth_are_as_many_as_published() {
         assert_eq!(grammar.count_to_depth(depth), (count as u32).into());
         let mut derivations = grammar.derivations(depth);
         let mut listed = 0;
-        while derivations.next().is_some() {
+        while derivations.next_productions().is_some() {
             listed += 1;
         }
         assert_eq!(listed, count);
@@ -91,7 +91,11 @@ fn the_first_hundred_thousand_equations_are_those_of_the_published_set() {
     let mut derivations = grammar.derivations(6);
     let mut texts = Vec::new();
     while texts.len() < 100_000 {
-        texts.push(grammar.text_of(derivations.next().unwrap()).unwrap());
+        texts.push(
+            grammar
+                .text_of(derivations.next_productions().unwrap())
+                .unwrap(),
+        );
     }
     assert_eq!(texts[0], "x+x+(x)+(x+x)");
     assert_eq!(texts[99_999], "1/3+(x)+3");

@@ -45,9 +45,10 @@ fn exponential_ambiguity_is_seen_at_once() {
 #[test]
 fn empty_derivations_of_exponential_size_are_refused() {
     on_a_small_stack(|| {
-        let rules: String = (0..60)
+        let rules: Vec<String> = (0..60)
             .map(|i| format!("A{i} -> A{} A{}\n", i + 1, i + 1))
             .collect();
+        let rules = rules.concat();
         let grammar = Grammar::read(&(rules + "A60 -> ")).unwrap();
         assert!(matches!(
             Parser::new(&grammar).parse(""),
@@ -63,21 +64,24 @@ fn large_grammars_are_read_in_linear_time_or_refused() {
     on_a_small_stack(|| {
         let start = Instant::now();
         // A chain that is settled last to first, a ladder of empty symbols, and a rule with too many symbols.
-        let chain: String = (0..30_000)
+        let chain: Vec<String> = (0..30_000)
             .map(|i| format!("N{i} -> N{} 'a' | N{} N{i} \n", i + 1, i + 1))
             .collect();
+        let chain = chain.concat();
         let grammar = Grammar::read_as(&(chain.clone() + "N30000 -> 'b'"), Format::Nltk);
         assert!(matches!(grammar, Err(GrammarError::Limit { .. })));
-        let chain: String = (0..16_000)
+        let chain: Vec<String> = (0..16_000)
             .map(|i| format!("N{i} -> N{} '{i}' |\n", i + 1))
             .collect();
+        let chain = chain.concat();
         assert!(matches!(
             Grammar::read(&(chain + "N16000 -> 'b'")),
             Err(GrammarError::Limit { .. })
         ));
-        let chain: String = (0..16_000)
+        let chain: Vec<String> = (0..16_000)
             .map(|i| format!("N{i} -> N{} '{}' |\n", i + 1, i % 4000))
             .collect();
+        let chain = chain.concat();
         let grammar = Grammar::read(&(chain + "N16000 -> 'b'")).unwrap();
         assert!(Parser::new(&grammar).parse("b01").is_err());
         assert!(Prefix::new(&grammar).is_ok());

@@ -1,4 +1,4 @@
-//! JSON under schemas, against serde_json and a plain validator.
+//! JSON under schemas, against `serde_json` and a plain validator.
 
 use serde_json::Value;
 use unbiased_grammar::languages::Language;
@@ -9,8 +9,11 @@ use crate::attributes::{decode_many, passes};
 
 fn fits(value: &Value, schema: &Schema) -> bool {
     match (schema, value) {
-        (Schema::Any, _) | (Schema::Null, Value::Null) | (Schema::Boolean, Value::Bool(_)) => true,
-        (Schema::Number, Value::Number(_)) | (Schema::String, Value::String(_)) => true,
+        (Schema::Any, _)
+        | (Schema::Null, Value::Null)
+        | (Schema::Boolean, Value::Bool(_))
+        | (Schema::Number, Value::Number(_))
+        | (Schema::String, Value::String(_)) => true,
         // serde_json reads `-0` and long numbers as floats.
         (Schema::Integer, Value::Number(number)) => {
             number.as_f64().is_some_and(|number| number.fract() == 0.0)

@@ -45,7 +45,7 @@ fn texts_outside_the_grammar_are_refused_with_their_place() {
     ] {
         match parser.parse(text) {
             Err(GrammarError::Token { at, .. } | GrammarError::Parse { at, .. }) => {
-                assert_eq!(at, place, "{text}")
+                assert_eq!(at, place, "{text}");
             }
             other => panic!("{text}: {other:?}"),
         }

@@ -257,9 +257,6 @@ fn errors_have_line_column_and_a_way_out() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    let endless = Grammar::read("S -> 'a' S").unwrap_err();
-    assert!(endless.to_string().contains("production of terminals only"));
-    assert!(Grammar::read("").is_err());
 }
 
 #[test]
@@ -272,4 +269,11 @@ fn notations_are_told_apart() {
     ] {
         assert_eq!(Format::of(text), format);
     }
+}
+
+#[test]
+fn grammars_without_a_text_are_refused() {
+    let endless = Grammar::read("S -> 'a' S").unwrap_err();
+    assert!(endless.to_string().contains("production of terminals only"));
+    assert!(Grammar::read("").is_err());
 }

@@ -64,7 +64,8 @@ fn masks_of_programs_are_exact() {
 fn programs_that_break_a_rule_are_refused() {
     let grammar = Language::named("programs").unwrap().grammar();
     let whole = AttributeGrammar::new(&grammar, Programs::new(&grammar));
-    let eleven: String = (1..10).map(|i| format!("v{i}=-v0;")).collect();
+    let eleven: Vec<String> = (1..10).map(|i| format!("v{i}=-v0;")).collect();
+    let eleven = eleven.concat();
     for (text, right) in [
         ("return:v0", true),
         ("v1=sin(v0);v2=exp(v1);v3=v2-1;return:v3", true),

@@ -19,7 +19,7 @@ pub(crate) fn random_grammar(draws: &mut Draws) -> Option<Grammar> {
                 symbols.collect::<Vec<_>>().join(" ")
             })
             .collect();
-        text += &format!("{name} -> {}\n", alternatives.join(" | "));
+        text.extend([name, " -> ", &alternatives.join(" | "), "\n"]);
     }
     Grammar::read_as(&text, Format::Nltk).ok()
 }
