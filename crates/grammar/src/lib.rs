@@ -68,7 +68,7 @@ mod pick;
 mod text;
 mod tree;
 
-pub use attribute::{AttributeGrammar, Attributes, Decision, Decisions, Directed};
+pub use attribute::{AttributeGrammar, Attributes, Decision, Decisions, Directed, Rules};
 pub use check::Report;
 pub use codec::{Batch, Codec, Decoder};
 pub use count::Counts;

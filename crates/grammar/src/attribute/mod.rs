@@ -20,10 +20,12 @@
 
 mod decode;
 mod replay;
+mod rules;
 mod walk;
 
 pub use decode::{Decision, Directed};
 pub use replay::Decisions;
+pub use rules::Rules;
 
 use std::fmt::Debug;
 

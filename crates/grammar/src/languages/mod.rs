@@ -16,6 +16,7 @@ pub mod mini_c;
 mod productions;
 pub mod programs;
 
+use crate::attribute::{AttributeGrammar, Rules};
 use crate::error::GrammarError;
 use crate::grammar::Grammar;
 
@@ -94,5 +95,22 @@ impl Language {
         } else {
             grammar
         }
+    }
+
+    /// Its attributes, if it has any; of JSON without a schema, which is a setting of [`json::Json`].
+    ///
+    /// # Panics
+    /// When the grammar is another's.
+    #[must_use]
+    pub fn rules(self, grammar: &Grammar) -> Option<Box<dyn Rules + '_>> {
+        Some(match self.name {
+            "lists" => Box::new(AttributeGrammar::new(grammar, lists::Lists::new(grammar))),
+            "mini_c" => Box::new(AttributeGrammar::new(grammar, mini_c::MiniC::new(grammar))),
+            "programs" => Box::new(AttributeGrammar::new(
+                grammar,
+                programs::Programs::new(grammar),
+            )),
+            _ => return None,
+        })
     }
 }
