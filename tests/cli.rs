@@ -22,6 +22,7 @@ fn help_lists_every_system_and_every_command() {
         "check",
         "report",
         "estimators",
+        "grammar",
     ] {
         assert!(help.stdout.contains(command), "{command}");
     }

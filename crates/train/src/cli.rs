@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::config::Override;
@@ -42,6 +42,9 @@ enum Command {
     Report(ReportArgs),
     /// Compare estimators on one problem: bias, variance and cost against the exact gradient
     Estimators(EstimatorsArgs),
+    /// Check grammars, parse texts, count derivations, draw texts
+    #[command(subcommand)]
+    Grammar(GrammarCommand),
 }
 
 /// Arguments of `list`.
@@ -179,6 +182,97 @@ pub struct EstimatorsArgs {
     pub json: bool,
 }
 
+/// What to do with a grammar.
+#[derive(Debug, Subcommand)]
+pub enum GrammarCommand {
+    /// Look for symbols that cannot be used as one may think; with a text, check its attributes
+    Check(GrammarCheckArgs),
+    /// Show the derivation of a text
+    Parse(GrammarParseArgs),
+    /// Count derivations of bounded length
+    Count(GrammarCountArgs),
+    /// Draw texts
+    Sample(GrammarSampleArgs),
+}
+
+/// Which grammar.
+#[derive(Debug, Args)]
+pub struct GrammarArgs {
+    /// File with a grammar (NLTK arrows, BNF, EBNF or Lark), or equations, json, lists, mini_c, programs, zinc or zinc_right
+    #[arg(long, value_name = "FILE|NAME")]
+    pub grammar: String,
+    /// Let spaces stand between the terminals of a text; built-in languages know by themselves
+    #[arg(long)]
+    pub skip_spaces: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `grammar check`.
+#[derive(Debug, Args)]
+pub struct GrammarCheckArgs {
+    /// Which grammar
+    #[command(flatten)]
+    pub grammar: GrammarArgs,
+    /// Text whose attributes are checked; only languages with rules beyond their grammar have any
+    #[arg(allow_hyphen_values = true)]
+    pub text: Option<String>,
+}
+
+/// Arguments of `grammar parse`.
+#[derive(Debug, Args)]
+pub struct GrammarParseArgs {
+    /// Which grammar
+    #[command(flatten)]
+    pub grammar: GrammarArgs,
+    /// Text to parse
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+}
+
+/// Arguments of `grammar count`.
+#[derive(Debug, Args)]
+pub struct GrammarCountArgs {
+    /// Which grammar
+    #[command(flatten)]
+    pub grammar: GrammarArgs,
+    /// Most productions of a derivation
+    #[arg(long, value_name = "T")]
+    pub max_productions: usize,
+}
+
+/// Arguments of `grammar sample`.
+#[derive(Debug, Args)]
+pub struct GrammarSampleArgs {
+    /// Which grammar
+    #[command(flatten)]
+    pub grammar: GrammarArgs,
+    /// How many texts
+    #[arg(short, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub n: usize,
+    /// Most productions of a derivation; under attributes, most decisions
+    #[arg(long, value_name = "T", default_value_t = 50)]
+    pub max_productions: usize,
+    /// What to draw from
+    #[arg(long, value_enum, default_value_t = Drawing::Uniform)]
+    pub from: Drawing,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
+    pub seed: u64,
+}
+
+/// What texts are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// All derivations of at most T productions, each as likely
+    Uniform,
+    /// The grammar's probabilities; derivations of more than T productions are drawn again
+    Probabilities,
+    /// What the language's attributes allow, choice by choice
+    Attributes,
+}
+
 /// Seeds fit into the whole numbers of TOML.
 fn seed(text: &str) -> Result<u64, String> {
     text.parse()
@@ -231,6 +325,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Check(args) => commands::check::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Estimators(args) => commands::estimators::run(args),
+        Command::Grammar(command) => commands::grammar::run(command),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod estimators;
 pub mod eval;
+pub mod grammar;
 pub mod list;
 pub mod report;
 pub mod sample;

@@ -1,0 +1,116 @@
+//! Languages that come with the crate: grammars as files in `languages/`, and what a grammar cannot say as attributes.
+//!
+//! | name | language | attributes |
+//! |---|---|---|
+//! | `equations` | arithmetic expressions of the Grammar VAE | – |
+//! | `json` | JSON in ASCII | [`json::Json`]: a schema |
+//! | `lists` | straight-line programs over lists, five functions | [`lists::Lists`]: defined before used, types agree |
+//! | `mini_c` | a small C | [`mini_c::MiniC`]: declared before used, scopes, types agree |
+//! | `programs` | straight-line programs of the Syntax-Directed VAE | [`programs::Programs`]: assigned before read, once |
+//! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
+//! | `zinc_right` | the same, lists recurse to the right | – |
+
+pub mod json;
+pub mod lists;
+pub mod mini_c;
+mod productions;
+pub mod programs;
+
+use crate::attribute::{AttributeGrammar, Rules};
+use crate::error::GrammarError;
+use crate::grammar::Grammar;
+
+/// A language that comes with the crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Language {
+    /// How it is called.
+    pub name: &'static str,
+    /// Its grammar.
+    pub text: &'static str,
+    spaced: bool,
+}
+
+/// All languages.
+pub const LANGUAGES: [Language; 7] = [
+    Language {
+        name: "equations",
+        text: include_str!("../../languages/equations.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "json",
+        text: include_str!("../../languages/json.gbnf"),
+        spaced: false,
+    },
+    Language {
+        name: "lists",
+        text: include_str!("../../languages/lists.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "mini_c",
+        text: include_str!("../../languages/mini_c.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "programs",
+        text: include_str!("../../languages/programs.cfg"),
+        spaced: true,
+    },
+    Language {
+        name: "zinc",
+        text: include_str!("../../languages/zinc.cfg"),
+        spaced: false,
+    },
+    Language {
+        name: "zinc_right",
+        text: include_str!("../../languages/zinc_right.cfg"),
+        spaced: false,
+    },
+];
+
+impl Language {
+    /// The language of a name.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn named(name: &str) -> Result<Self, GrammarError> {
+        let found = LANGUAGES.into_iter().find(|language| language.name == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
+            GrammarError::Unknown {
+                kind: "language",
+                name: name.into(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Its grammar.
+    #[must_use]
+    pub fn grammar(self) -> Grammar {
+        let grammar = Grammar::read(self.text).expect("the crate's own grammars are tested");
+        if self.spaced {
+            grammar.skipping_spaces()
+        } else {
+            grammar
+        }
+    }
+
+    /// Its attributes, if it has any; of JSON without a schema, which is a setting of [`json::Json`].
+    ///
+    /// # Panics
+    /// When the grammar is another's.
+    #[must_use]
+    pub fn rules(self, grammar: &Grammar) -> Option<Box<dyn Rules + '_>> {
+        Some(match self.name {
+            "lists" => Box::new(AttributeGrammar::new(grammar, lists::Lists::new(grammar))),
+            "mini_c" => Box::new(AttributeGrammar::new(grammar, mini_c::MiniC::new(grammar))),
+            "programs" => Box::new(AttributeGrammar::new(
+                grammar,
+                programs::Programs::new(grammar),
+            )),
+            _ => return None,
+        })
+    }
+}
