@@ -15,11 +15,15 @@
 mod assignment;
 mod error;
 mod gumbel;
+mod perturbed;
 mod sinkhorn;
+mod sparse_map;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use perturbed::{Perturbation, PerturbedMatching};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
+pub use sparse_map::{SparseMap, sparse_map};
