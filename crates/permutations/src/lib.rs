@@ -1,16 +1,19 @@
 //! Learning permutations: relaxations, laws and exact counterparts.
 //!
-//! **Nothing is here yet.** The crate keeps the place and the name; what it will hold:
+//! A permutation is a list, `list[i] = j`, or a matrix, `P_ij = 1`: row i goes to column j. Scores `X` `[.., n, n]` say how well each row goes with each column.
 //!
-//! * Sinkhorn balancing and its gradient, and the assignment problem it relaxes
-//!   (Mena, Belanger, Linderman & Snoek, "Learning Latent Permutations with Gumbel-Sinkhorn Networks", 2018);
-//! * Gumbel-Sinkhorn samples and their rounding;
-//! * reparameterizations of the Birkhoff polytope
-//!   (Linderman, Mena, Cooper, Paninski & Cunningham, "Reparameterizing the Birkhoff Polytope", 2018);
-//! * the Plackett-Luce law;
-//! * soft sorting.
-//!
-//! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
+//! | what | where |
+//! |---|---|
+//! | balancing scores to a soft matrix, and its gradients | [`Sinkhorn`] |
+//! | the best matching, exactly, with its duals | [`assign`], [`assign_batch`] |
+//! | laws from Gumbel noise, hard and soft; divergences | [`gumbel_matching`], [`GumbelSinkhorn`] |
+//! | rankings with a density | [`PlackettLuce`] |
+//! | expected matchings under noise, and their loss | [`PerturbedMatching`] |
+//! | sparse expected matchings | [`sparse_map`] |
+//! | lists and matrices | [`permutation`] |
+//! | distances of rankings | [`metrics`] |
+//! | laws of few elements, exactly | [`exact`] |
+//! | choices of a stochastic program, for every estimator of `unbiased-estimators` | module `sites`, by the feature of that name |
 
 mod assignment;
 mod error;
@@ -18,15 +21,19 @@ pub mod exact;
 mod gumbel;
 pub mod metrics;
 pub mod permutation;
+mod perturbed;
 mod plackett_luce;
 mod sinkhorn;
 #[cfg(feature = "sites")]
 pub mod sites;
+mod sparse_map;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use perturbed::{Perturbation, PerturbedMatching};
 pub use plackett_luce::{PlackettLuce, rank_matrix, ranks};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
+pub use sparse_map::{SparseMap, sparse_map};
