@@ -230,6 +230,14 @@ impl EstimatorConfig {
                 what: format!("site `{name}`"),
                 reason,
             };
+            if let Some(site) = sites.iter().find(|site| !site.law.has_density())
+                && estimator != "pathwise"
+            {
+                let law = site.law.name();
+                return Err(undefined(format!(
+                    "a {law} choice has no density; use `pathwise`"
+                )));
+            }
             let rule = self.rule(estimator, sites[0], objective, device);
             for site in &sites {
                 rule.check(site, schema, &objective).map_err(undefined)?;

@@ -7,6 +7,8 @@
 //! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`bilevel`] | problems in two levels, by implicit differentiation or as an expectation | Pedregosa 2016; Franceschi et al. 2017 |
+//! | [`sorting`] | lists put in order by a latent permutation | Mena et al. 2018 |
+//! | [`jigsaw`] | pictures from shuffled pieces | Mena et al. 2018 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
 //! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
@@ -20,9 +22,11 @@
 pub mod air;
 pub mod bilevel;
 mod init;
+pub mod jigsaw;
 pub mod ntm;
 pub mod policy;
 pub mod sbn;
+pub mod sorting;
 pub mod toy;
 
 pub use init::{Init, initialise, initialise_with, lecun_uniform};

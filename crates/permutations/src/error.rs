@@ -50,6 +50,12 @@ pub enum Error {
         /// What it is.
         value: usize,
     },
+    /// A matrix is not that of a permutation.
+    #[error("not the matrix of a permutation: row {row} must have one 1 and otherwise 0")]
+    NotAMatrix {
+        /// The first such row.
+        row: usize,
+    },
     /// A matrix that must be square is not.
     #[error("expected a square matrix, got [{rows}, {columns}]")]
     NotSquare {

@@ -14,12 +14,19 @@
 
 mod assignment;
 mod error;
+pub mod exact;
 mod gumbel;
+pub mod metrics;
+pub mod permutation;
+mod plackett_luce;
 mod sinkhorn;
+#[cfg(feature = "sites")]
+pub mod sites;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use plackett_luce::{PlackettLuce, rank_matrix, ranks};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};

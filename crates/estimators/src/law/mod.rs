@@ -76,6 +76,11 @@ pub trait Law: Debug {
         None
     }
 
+    /// Whether it has a density that can be computed. Without one `log_prob` and `score` are never asked for, and `pathwise` is the only estimator.
+    fn has_density(&self) -> bool {
+        true
+    }
+
     /// `ln p(value | params)` in nats, `[rows]`; linear in a discrete value, so that it extends to relaxed ones.
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1>;
 

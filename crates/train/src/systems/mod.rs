@@ -2,15 +2,17 @@
 
 mod air;
 mod bilevel;
+mod jigsaw;
 mod ntm;
 mod policy;
 mod sbn;
+mod sorting;
 mod toy;
 
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 6] = [
+pub static SYSTEMS: [SystemEntry; 8] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -139,6 +141,38 @@ pub static SYSTEMS: [SystemEntry; 6] = [
             (
                 "cleaning",
                 include_str!("../../../../configs/bilevel/cleaning.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<sorting::SortingSettings>(
+        "sorting",
+        "lists put in order by a latent permutation",
+        &[
+            (
+                "paper",
+                include_str!("../../../../configs/sorting/paper.toml"),
+            ),
+            (
+                "exact",
+                include_str!("../../../../configs/sorting/exact.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<jigsaw::JigsawSettings>(
+        "jigsaw",
+        "pictures put together from shuffled pieces by a latent permutation",
+        &[
+            (
+                "glyphs",
+                include_str!("../../../../configs/jigsaw/glyphs.toml"),
+            ),
+            (
+                "mnist",
+                include_str!("../../../../configs/jigsaw/mnist.toml"),
+            ),
+            (
+                "mnist_comparing",
+                include_str!("../../../../configs/jigsaw/mnist_comparing.toml"),
             ),
         ],
     ),

@@ -1,0 +1,25 @@
+//! Learning to sort numbers, the first experiment with latent permutations.
+//!
+//! Source: Mena, Belanger, Linderman & Snoek, "Learning Latent Permutations with Gumbel-Sinkhorn Networks", 2018, section 5.1.
+//!
+//! A list `x` of n numbers is sorted by `Pᵀ x`, `P` a permutation matrix (row i: element, column j: place). A network looks at each element
+//! alone and gives it a row of scores, `X_ij`, how well it would do in place j; P is drawn around them, and trained is
+//!
+//! `E[1/n |Pᵀ x − sort(x)|²]`
+//!
+//! by the soft matrices of Gumbel-Sinkhorn (pathwise) or, with one score per element, by the Plackett-Luce law, which has a density.
+//!
+//! Two networks: that of the paper, a layer of ReLUs between number and scores; and slopes that rise from place to place,
+//! `X_ij = a_j x_i`, `a_1 < a_2 < ..`, with which the best matching sorts *every* list, by the rearrangement inequality.
+//!
+//! Shapes: lists `[batch, n]`; scores `[batch, n²]`, rows of the matrix after each other, or `[batch, n]` under Plackett-Luce.
+
+mod config;
+mod lists;
+mod loss;
+mod model;
+
+pub use config::{Head, OrderLaw, SortingConfig};
+pub use lists::{Interval, lists};
+pub use loss::SortingProgram;
+pub use model::{HostSorter, Sorter};

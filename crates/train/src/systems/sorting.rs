@@ -1,0 +1,303 @@
+//! Training of networks that sort; models and their paper are in [`unbiased_models::sorting`].
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
+use unbiased_kernels::substream;
+use unbiased_models::sorting::{
+    HostSorter, Interval, OrderLaw, Sorter, SortingConfig, SortingProgram, lists,
+};
+use unbiased_permutations::{assign, metrics::kendall_tau, permutation::ranks};
+
+use crate::config::ConfigError;
+use crate::data::Split;
+use crate::error::Failure;
+use crate::learner::Learner;
+use crate::optimizer::OptimizerConfig;
+use crate::system::{BuildContext, Metrics, Settings, StepError, System};
+use crate::transfer::rows;
+
+/// The sections of a `sorting` configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SortingSettings {
+    data: DataSettings,
+    model: SortingConfig,
+    estimator: EstimatorConfig,
+    optimizer: OptimizerConfig,
+    training: Training,
+}
+
+/// The `[data]` section.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DataSettings {
+    /// Numbers of the lists to learn from.
+    interval: Interval,
+    /// Numbers of the lists of the test, one set for each interval.
+    test_intervals: Vec<Interval>,
+    /// Lists in a test set.
+    test_lists: usize,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self {
+            interval: Interval(0.0, 1.0),
+            test_intervals: vec![
+                Interval(0.0, 1.0),
+                Interval(0.0, 10.0),
+                Interval(0.0, 1000.0),
+                Interval(1.0, 2.0),
+                Interval(10.0, 11.0),
+                Interval(100.0, 101.0),
+                Interval(1000.0, 1001.0),
+            ],
+            test_lists: 1000,
+        }
+    }
+}
+
+/// The `[training]` section.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Training {
+    /// Fresh lists per step.
+    lists: usize,
+    /// Permutations that are drawn for each.
+    samples: usize,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            lists: 10,
+            samples: 5,
+        }
+    }
+}
+
+impl Settings for SortingSettings {
+    fn check(&self) -> Result<(), ConfigError> {
+        let (data, model, training) = (&self.data, &self.model, &self.training);
+        let intervals = data.test_intervals.iter().chain([&data.interval]);
+        let rising = |i: &Interval| i.0 < i.1 && i.0.is_finite() && i.1.is_finite();
+        for (key, value, good, expected) in [
+            ("model.n", model.n as f64, model.n > 1, "at least 2"),
+            (
+                "model.hidden",
+                model.hidden as f64,
+                model.hidden > 0,
+                "at least 1",
+            ),
+            (
+                "model.temperature",
+                model.temperature,
+                model.temperature > 0.0 && model.temperature.is_finite(),
+                "a number above 0",
+            ),
+            (
+                "model.iterations",
+                model.iterations as f64,
+                model.iterations > 0,
+                "at least 1",
+            ),
+            (
+                "model.noise",
+                model.noise,
+                model.noise >= 0.0 && model.noise.is_finite(),
+                "at least 0",
+            ),
+            (
+                "data.test_lists",
+                data.test_lists as f64,
+                data.test_lists > 0,
+                "at least 1",
+            ),
+            (
+                "training.lists",
+                training.lists as f64,
+                training.lists > 0,
+                "at least 1",
+            ),
+            (
+                "training.samples",
+                training.samples as f64,
+                training.samples > 0,
+                "at least 1",
+            ),
+        ] {
+            if !good {
+                return Err(ConfigError::value(key, value, expected));
+            }
+        }
+        for interval in intervals {
+            if !rising(interval) {
+                return Err(ConfigError::value(
+                    "data.interval",
+                    format!("[{}, {}]", interval.0, interval.1),
+                    "two finite ends, the lower one first",
+                ));
+            }
+        }
+        self.estimator.validate().map_err(ConfigError::other)?;
+        self.optimizer.check()
+    }
+
+    fn build(self, context: &BuildContext) -> Result<Box<dyn System>, Failure> {
+        let device = context.device.clone().autodiff();
+        let model = Sorter::new(&self.model, context.seed, &device);
+        let schema = {
+            let x = Tensor::zeros([1, self.model.n], &context.device);
+            Schema::of(&SortingProgram::new(&model, &self.model, x))
+        };
+        let estimator = self
+            .estimator
+            .build(&schema, Objective::default(), &device)
+            .map_err(|e| Failure::usage(e.to_string()))?;
+        Ok(Box::new(SortingTraining {
+            learner: Learner::new(model, estimator, &self.optimizer, false, device),
+            settings: self,
+            device: context.device.clone(),
+            seed: context.seed,
+        }))
+    }
+}
+
+/// Streams of lists: validation and test sets are the same in every run.
+const TRAIN: u64 = 1;
+const VALID: u64 = 2;
+const TEST: u64 = 3;
+
+struct SortingTraining {
+    learner: Learner<Sorter>,
+    settings: SortingSettings,
+    device: Device,
+    seed: u64,
+}
+
+impl System for SortingTraining {
+    fn step(&mut self, step: u64, wanted: bool) -> Result<Option<Metrics>, StepError> {
+        let SortingSettings {
+            data,
+            model: config,
+            training,
+            ..
+        } = &self.settings;
+        let stream = substream(substream(self.seed, TRAIN), step);
+        let drawn = lists(data.interval, config.n, training.lists, stream);
+        let x = rows(
+            drawn.iter().map(|&x| x as f32).collect(),
+            training.lists,
+            &self.device,
+        );
+        let (model, estimator) = self.learner.parts();
+        let program = SortingProgram::new(model, config, x.repeat_dim(0, training.samples));
+        let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
+        drop(program);
+        self.learner.follow(&estimate);
+        Ok(wanted.then(|| {
+            let distance = estimate.cost.clone().mean().into_scalar::<f64>();
+            Metrics::new()
+                .loss("distance", distance)
+                .with(self.learner.figures(&estimate))
+        }))
+    }
+
+    fn evaluate(&mut self, split: Split, full: bool) -> anyhow::Result<Metrics> {
+        let sorter = self.learner.model().on_host();
+        let data = &self.settings.data;
+        let count = data.test_lists;
+        match split {
+            Split::Train => Ok(Metrics::new()),
+            Split::Valid => {
+                let count = if full { count } else { count.min(100) };
+                self.errors(&sorter, data.interval, count, VALID)
+            }
+            Split::Test => {
+                let mut metrics = Metrics::new();
+                for &interval in &data.test_intervals {
+                    let Interval(low, high) = interval;
+                    for (name, value) in self.errors(&sorter, interval, count, TEST)?.iter() {
+                        metrics = metrics.figure(format!("{name}_{low}_{high}"), value);
+                    }
+                }
+                Ok(metrics)
+            }
+        }
+    }
+
+    fn samples(&mut self, _dir: &Path, _step: u64, _n: usize) -> anyhow::Result<Vec<PathBuf>> {
+        Ok(Vec::new())
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), StepError> {
+        self.learner.save(dir)
+    }
+
+    fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
+        self.learner.load(dir)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.learner.warnings()
+    }
+
+    fn data(&self) -> String {
+        let Interval(low, high) = self.settings.data.interval;
+        format!(
+            "lists of {} numbers in ({low}, {high}), drawn",
+            self.settings.model.n
+        )
+    }
+}
+
+impl SortingTraining {
+    /// How wrong the best matchings are, without noise and in double precision.
+    fn errors(
+        &self,
+        sorter: &HostSorter,
+        interval: Interval,
+        count: usize,
+        stream: u64,
+    ) -> anyhow::Result<Metrics> {
+        let n = self.settings.model.n;
+        let all = lists(interval, n, count, stream);
+        let [
+            mut any_wrong,
+            mut any_wrong_index,
+            mut wrong,
+            mut tau,
+            mut l1,
+        ] = [0.0; 5];
+        for x in all.chunks_exact(n) {
+            let scores = sorter.scores(x);
+            let place = match self.settings.model.law {
+                OrderLaw::GumbelSinkhorn => assign(&scores, [n, n])?.list(),
+                OrderLaw::PlackettLuce => ranks(&scores)?,
+            };
+            let true_place = ranks(x)?;
+            let mut sorted = x.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let off = place
+                .iter()
+                .zip(x)
+                .map(|(&place, x)| (sorted[place] - x).abs());
+            let misplaced = off.clone().filter(|&off| off > 0.0).count();
+            any_wrong += f64::from(u8::from(misplaced > 0));
+            any_wrong_index += f64::from(u8::from(place != true_place));
+            wrong += misplaced as f64 / n as f64;
+            tau += kendall_tau(&place, &true_place);
+            l1 += off.sum::<f64>() / n as f64;
+        }
+        let count = count as f64;
+        Ok(Metrics::new()
+            .figure("any_wrong", any_wrong / count)
+            .figure("any_wrong_index", any_wrong_index / count)
+            .figure("wrong", wrong / count)
+            .figure("kendall_tau", tau / count)
+            .figure("l1", l1 / count))
+    }
+}
