@@ -40,7 +40,7 @@ fn main() {
     ] {
         let [batch, n, _] = shape;
         let x = tensor(shape);
-        let weights = tensor(shape).flip([0]);
+        let weights = tensor(shape) * 0.5;
         let settings = Sinkhorn::after(iterations).at(tau);
         let implicit = Sinkhorn {
             gradient: SinkhornGradient::Implicit,

@@ -18,15 +18,19 @@ pub mod exact;
 mod gumbel;
 pub mod metrics;
 pub mod permutation;
+mod perturbed;
 mod plackett_luce;
 mod sinkhorn;
 #[cfg(feature = "sites")]
 pub mod sites;
+mod sparse_map;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use perturbed::{Perturbation, PerturbedMatching};
 pub use plackett_luce::{PlackettLuce, rank_matrix, ranks};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
+pub use sparse_map::{SparseMap, sparse_map};

@@ -1,11 +1,13 @@
 //! The inner loops of Sinkhorn balancing, one matrix at a time: see [`crate::balance`] for what they compute.
 
 use super::fold::{dot, max, sum};
-use super::isa::{Isa, Task};
+use super::isa::{Isa, Task, Vector, VectorTask};
 use super::scalar;
 
-/// Rows that are added to the column sums together: one pass over the sums serves all of them.
+/// Rows that are taken together: one pass over the columns' numbers serves all of them.
 const TOGETHER: usize = 4;
+/// Numbers in the largest register.
+const MOST_LANES: usize = 16;
 
 /// `out[i, j] = exp(scores[i, j] + f[i] + g[j])`, for exponents up to about 80; 0 below e⁻⁸⁷.
 pub fn gibbs(scores: &[f32], f: &[f32], g: &[f32], out: &mut [f32]) {
@@ -15,7 +17,7 @@ pub fn gibbs(scores: &[f32], f: &[f32], g: &[f32], out: &mut [f32]) {
 /// `u[i] = a[i]/(Σ_j e[i, j]·v[j] + idle[i])`, then `sums[j] = Σ_i u[i]·e[i, j]`, in one pass over e.
 pub fn sweep(e: &[f32], v: &[f32], a: &[f32], idle: &[f32], u: &mut [f32], sums: &mut [f32]) {
     let f = |i: usize, dot: f32| a[i] / (dot + idle[i]);
-    Isa::best().run(Sweep { e, v, f, u, sums });
+    Isa::best().run_vectors(Sweep { e, v, f, u, sums });
 }
 
 /// The reverse of [`sweep`]: `w[i] = u[i]·(slope[i] − u[i]·Σ_j e[i, j]·x[j])/a[i]`, then `sums[j] = Σ_i w[i]·e[i, j]`.
@@ -29,7 +31,7 @@ pub fn reverse_sweep(
     sums: &mut [f32],
 ) {
     let f = |i: usize, dot: f32| u[i] * (slope[i] - u[i] * dot) / a[i];
-    Isa::best().run(Sweep {
+    Isa::best().run_vectors(Sweep {
         e,
         v: x,
         f,
@@ -40,7 +42,7 @@ pub fn reverse_sweep(
 
 /// `out[i, j] −= e[i, j]·Σ_k left[k, i]·right[k, j]`.
 pub fn subtract_products(e: &[f32], left: &[f32], right: &[f32], rows: usize, out: &mut [f32]) {
-    Isa::best().run(SubtractProducts {
+    Isa::best().run_vectors(SubtractProducts {
         e,
         left,
         right,
@@ -95,40 +97,101 @@ struct Sweep<'a, F> {
     sums: &'a mut [f32],
 }
 
-impl<F: Fn(usize, f32) -> f32> Task for Sweep<'_, F> {
-    type Out = ();
-
+impl<F: Fn(usize, f32) -> f32> VectorTask for Sweep<'_, F> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<V: Vector, const ROWS: usize>(self) {
         let width = self.v.len();
         let Self { e, v, f, u, sums } = self;
         sums.fill(0.0);
-        let blocks = e
-            .chunks(TOGETHER * width)
-            .zip(u.chunks_mut(TOGETHER))
-            .enumerate();
-        for (block, (e, u)) in blocks {
-            for (i, (e, u)) in e.chunks_exact(width).zip(u.iter_mut()).enumerate() {
-                *u = f(TOGETHER * block + i, dot(e, v));
+        if width < V::LANES {
+            for (i, (e, u)) in e.chunks_exact(width).zip(u).enumerate() {
+                *u = f(i, dot(e, v));
+                for (sum, &e) in sums.iter_mut().zip(e) {
+                    *sum += *u * e;
+                }
             }
-            if let &mut [u0, u1, u2, u3] = u {
-                let (e0, e) = e.split_at(width);
-                let (e1, e) = e.split_at(width);
-                let (e2, e3) = e.split_at(width);
-                let rows = e0.iter().zip(e1).zip(e2.iter().zip(e3));
-                for (sum, ((&e0, &e1), (&e2, &e3))) in sums.iter_mut().zip(rows) {
-                    let low = scalar::fma::<FMA>(u0, e0, *sum);
-                    let high = scalar::fma::<FMA>(u2, e2, u3 * e3);
-                    *sum = scalar::fma::<FMA>(u1, e1, low) + high;
-                }
-            } else {
-                for (e, &mut u) in e.chunks_exact(width).zip(u) {
-                    for (sum, &e) in sums.iter_mut().zip(e) {
-                        *sum = scalar::fma::<FMA>(u, e, *sum);
-                    }
-                }
+            return;
+        }
+        let mut columns = Columns::<V>::new(v, sums);
+        let whole = u.len() / TOGETHER * TOGETHER;
+        for first in (0..whole).step_by(TOGETHER) {
+            columns.rows::<TOGETHER>(&e[first * width..], first, &f, u);
+        }
+        for i in whole..u.len() {
+            columns.rows::<1>(&e[i * width..], i, &f, u);
+        }
+        columns.finish();
+    }
+}
+
+/// The columns' side of a sweep. Those that fill no register are the end of a last one that overlaps: there v is 0 where it does.
+struct Columns<'a, V> {
+    v: &'a [f32],
+    sums: &'a mut [f32],
+    /// Columns in whole registers.
+    whole: usize,
+    last_v: V,
+    last_sums: V,
+}
+
+impl<'a, V: Vector> Columns<'a, V> {
+    #[inline(always)]
+    fn new(v: &'a [f32], sums: &'a mut [f32]) -> Self {
+        let whole = v.len() / V::LANES * V::LANES;
+        let mut last = [0.0; MOST_LANES];
+        last[V::LANES - (v.len() - whole)..V::LANES].copy_from_slice(&v[whole..]);
+        Self {
+            v,
+            sums,
+            whole,
+            last_v: V::load(&last),
+            last_sums: V::splat(0.0),
+        }
+    }
+
+    /// K rows from the beginning of e on, the first of which has the given number.
+    #[inline(always)]
+    fn rows<const K: usize>(
+        &mut self,
+        e: &[f32],
+        first: usize,
+        f: &impl Fn(usize, f32) -> f32,
+        u: &mut [f32],
+    ) {
+        let width = self.v.len();
+        let rows: [&[f32]; K] = core::array::from_fn(|k| &e[k * width..][..width]);
+        let mut dots = [V::splat(0.0); K];
+        for j in (0..self.whole).step_by(V::LANES) {
+            let v = V::load(&self.v[j..]);
+            for (dot, row) in dots.iter_mut().zip(rows) {
+                *dot = V::mul_add(V::load(&row[j..]), v, *dot);
             }
         }
+        let ends = rows.map(|row| V::load(&row[width - V::LANES..]));
+        let mut factors = [V::splat(0.0); K];
+        for (k, (dot, end)) in dots.into_iter().zip(ends).enumerate() {
+            let factor = f(first + k, V::mul_add(end, self.last_v, dot).sum());
+            u[first + k] = factor;
+            factors[k] = V::splat(factor);
+        }
+        for j in (0..self.whole).step_by(V::LANES) {
+            let mut sums = V::load(&self.sums[j..]);
+            for (factor, row) in factors.iter().zip(rows) {
+                sums = V::mul_add(V::load(&row[j..]), *factor, sums);
+            }
+            sums.store(&mut self.sums[j..]);
+        }
+        for (factor, end) in factors.into_iter().zip(ends) {
+            self.last_sums = V::mul_add(end, factor, self.last_sums);
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self) {
+        let mut last = [0.0; MOST_LANES];
+        self.last_sums.store(&mut last);
+        let rest = &mut self.sums[self.whole..];
+        rest.copy_from_slice(&last[V::LANES - rest.len()..V::LANES]);
     }
 }
 
@@ -140,46 +203,73 @@ struct SubtractProducts<'a> {
     out: &'a mut [f32],
 }
 
-impl Task for SubtractProducts<'_> {
-    type Out = ();
-
+impl VectorTask for SubtractProducts<'_> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self {
-            left, right, rows, ..
-        } = self;
+    fn run<V: Vector, const ROWS: usize>(self) {
+        let rows = self.rows;
         let width = self.out.len() / rows;
-        let mut products = vec![0.0; width];
-        let lines = self
-            .e
-            .chunks_exact(width)
-            .zip(self.out.chunks_exact_mut(width));
-        for (i, (e, out)) in lines.enumerate() {
-            products.fill(0.0);
-            let mut fours = left.chunks_exact(4 * rows);
-            let mut right_fours = right.chunks_exact(4 * width);
-            for (l, r) in (&mut fours).zip(&mut right_fours) {
-                let [l0, l1, l2, l3] = [0, 1, 2, 3].map(|k| l[k * rows + i]);
-                let (r0, r) = r.split_at(width);
-                let (r1, r) = r.split_at(width);
-                let (r2, r3) = r.split_at(width);
-                let terms = r0.iter().zip(r1).zip(r2.iter().zip(r3));
-                for (p, ((&r0, &r1), (&r2, &r3))) in products.iter_mut().zip(terms) {
-                    let low = scalar::fma::<FMA>(l0, r0, *p);
-                    let high = scalar::fma::<FMA>(l2, r2, l3 * r3);
-                    *p = scalar::fma::<FMA>(l1, r1, low) + high;
+        // Two registers of columns at a time; the right factor is padded to them.
+        let panel = 2 * V::LANES;
+        let depth = self.left.len() / rows;
+        let mut right = vec![0.0; depth * panel];
+        for start in (0..width).step_by(panel) {
+            let columns = panel.min(width - start);
+            let lines = self.right.chunks_exact(width);
+            for (line, padded) in lines.zip(right.chunks_exact_mut(panel)) {
+                padded[..columns].copy_from_slice(&line[start..start + columns]);
+            }
+            let mut block = Block::<V> {
+                left: self.left,
+                right: &right,
+                rows,
+                products: [0.0; TOGETHER * 2 * MOST_LANES],
+                registers: core::marker::PhantomData,
+            };
+            let whole = rows / TOGETHER * TOGETHER;
+            for i in 0..rows {
+                if i >= whole {
+                    block.multiply::<1>(i);
+                } else if i % TOGETHER == 0 {
+                    block.multiply::<TOGETHER>(i);
+                }
+                let place = if i >= whole { 0 } else { i % TOGETHER };
+                let products = &block.products[place * panel..][..columns];
+                let at = i * width + start..i * width + start + columns;
+                let entries = self.out[at.clone()].iter_mut().zip(&self.e[at]);
+                for ((out, &e), &p) in entries.zip(products) {
+                    *out -= e * p;
                 }
             }
-            let rest = fours.remainder().chunks_exact(rows);
-            for (l, r) in rest.zip(right_fours.remainder().chunks_exact(width)) {
-                let l = l[i];
-                for (p, &r) in products.iter_mut().zip(r) {
-                    *p = scalar::fma::<FMA>(l, r, *p);
-                }
+        }
+    }
+}
+
+/// Some rows times one panel of columns.
+struct Block<'a, V> {
+    left: &'a [f32],
+    right: &'a [f32],
+    rows: usize,
+    products: [f32; TOGETHER * 2 * MOST_LANES],
+    registers: core::marker::PhantomData<V>,
+}
+
+impl<V: Vector> Block<'_, V> {
+    #[inline(always)]
+    fn multiply<const K: usize>(&mut self, first: usize) {
+        let panel = 2 * V::LANES;
+        let mut sums = [[V::splat(0.0); 2]; K];
+        let lines = self.left.chunks_exact(self.rows);
+        for (left, right) in lines.zip(self.right.chunks_exact(panel)) {
+            let right = [V::load(right), V::load(&right[V::LANES..])];
+            for (sums, &left) in sums.iter_mut().zip(&left[first..first + K]) {
+                let left = V::splat(left);
+                sums[0] = V::mul_add(left, right[0], sums[0]);
+                sums[1] = V::mul_add(left, right[1], sums[1]);
             }
-            for ((out, &e), &p) in out.iter_mut().zip(e).zip(&products) {
-                *out -= e * p;
-            }
+        }
+        for (sums, out) in sums.into_iter().zip(self.products.chunks_exact_mut(panel)) {
+            sums[0].store(out);
+            sums[1].store(&mut out[V::LANES..]);
         }
     }
 }

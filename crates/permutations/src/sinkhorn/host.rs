@@ -79,9 +79,13 @@ pub(super) fn solve<T: Real>(
         }
         let mut factors = Factors::new(&matrix, start);
         let (end, record) = balance(settings, &mut factors);
-        let mut full = vec![T::ZERO; factors.e.len()];
-        T::scale(&factors.e, &factors.u, &factors.v, &mut full);
-        matrix.block(&full, plan);
+        if n == m {
+            T::scale(&factors.e, &factors.u, &factors.v, plan);
+        } else {
+            let mut full = vec![T::ZERO; factors.e.len()];
+            T::scale(&factors.e, &factors.u, &factors.v, &mut full);
+            matrix.block(&full, plan);
+        }
         f.copy_from_slice(&factors.f()[..n]);
         g.copy_from_slice(&factors.g()[..m]);
         (spent + end.iterations, T::from_f64(end.error), record)
@@ -152,19 +156,7 @@ fn cool<T: Real>(settings: &Sinkhorn, matrix: &Matrix<'_, T>, start: Vec<T>) -> 
     }
     let mut spent = 0;
     while scale < 1.0 {
-        let scaled: Vec<T> = matrix
-            .scores
-            .iter()
-            .map(|&k| k * T::from_f64(scale))
-            .collect();
-        let warmer = Matrix {
-            scores: scaled.into(),
-            a: matrix.a.clone(),
-            b: matrix.b.clone(),
-            idle_rows: matrix.idle_rows.clone(),
-            idle_columns: matrix.idle_columns.clone(),
-            dims: matrix.dims,
-        };
+        let warmer = matrix.scaled(T::from_f64(scale));
         let mut factors = Factors::new(&warmer, g);
         let stop = Stop::Within {
             tolerance: COOLING_TOLERANCE,

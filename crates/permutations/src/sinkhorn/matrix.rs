@@ -21,6 +21,8 @@ pub(super) struct Matrix<'a, T: Clone> {
     pub(super) idle_rows: Vec<T>,
     /// Alike for columns.
     pub(super) idle_columns: Vec<T>,
+    /// The largest score of each row.
+    tops: Vec<T>,
     /// Without the slack line.
     pub(super) dims: [usize; 2],
 }
@@ -36,12 +38,16 @@ impl<'a, T: Real> Matrix<'a, T> {
             b.push(T::from_f64((n - m) as f64));
         }
         let scores = with_slack(scores, dims);
-        let (mut idle_rows, mut idle_columns) = (vec![T::ONE; a.len()], vec![T::ONE; b.len()]);
-        for (row, idle) in scores.chunks_exact(b.len()).zip(&mut idle_rows) {
-            for (&k, idle_column) in row.iter().zip(&mut idle_columns) {
-                if k.into_f64() != f64::NEG_INFINITY {
-                    (*idle, *idle_column) = (T::ZERO, T::ZERO);
-                }
+        let never = T::from_f64(f64::NEG_INFINITY);
+        let lines = scores.chunks_exact(b.len()).map(extremes);
+        let (lows, tops): (Vec<T>, Vec<T>) = lines.unzip();
+        let as_number = |idle| if idle { T::ONE } else { T::ZERO };
+        let idle_rows = tops.iter().map(|&top| as_number(top == never)).collect();
+        let mut idle_columns = vec![T::ZERO; b.len()];
+        if lows.contains(&never) {
+            for (j, idle) in idle_columns.iter_mut().enumerate() {
+                let mut column = scores[j..].iter().step_by(b.len());
+                *idle = as_number(column.all(|&k| k == never));
             }
         }
         Self {
@@ -50,7 +56,22 @@ impl<'a, T: Real> Matrix<'a, T> {
             b,
             idle_rows,
             idle_columns,
+            tops,
             dims,
+        }
+    }
+
+    /// The same matrix with all scores multiplied by a positive number.
+    pub(super) fn scaled(&self, by: T) -> Matrix<'static, T> {
+        let times = |x: &[T]| x.iter().map(|&x| x * by).collect::<Vec<T>>();
+        Matrix {
+            scores: times(&self.scores).into(),
+            a: self.a.clone(),
+            b: self.b.clone(),
+            idle_rows: self.idle_rows.clone(),
+            idle_columns: self.idle_columns.clone(),
+            tops: times(&self.tops),
+            dims: self.dims,
         }
     }
 
@@ -95,6 +116,24 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
+/// The smallest and the largest number of a row, in lanes, so that the loop vectorises.
+fn extremes<T: Real>(row: &[T]) -> (T, T) {
+    const LANES: usize = 16;
+    let (mut low, mut top) = ([row[0]; LANES], [row[0]; LANES]);
+    for part in row.chunks(LANES) {
+        for ((low, top), &x) in low.iter_mut().zip(&mut top).zip(part) {
+            *low = if x < *low { x } else { *low };
+            *top = if x > *top { x } else { *top };
+        }
+    }
+    let least = |a: T, b: T| if b < a { b } else { a };
+    let most = |a: T, b: T| if b > a { b } else { a };
+    (
+        low.into_iter().fold(row[0], least),
+        top.into_iter().fold(row[0], most),
+    )
+}
+
 fn potentials<T: Real>(log_sums: &[T], targets: &[T], idle: &[T]) -> Vec<T> {
     let lines = log_sums.iter().zip(targets).zip(idle);
     lines
@@ -137,16 +176,14 @@ pub(super) struct Factors<'m, T: Real> {
 }
 
 impl<'m, T: Real> Factors<'m, T> {
-    /// With the given potentials of the columns, and those of the rows that make the largest entry of each row 1.
+    /// With the given potentials of the columns, and potentials of the rows that keep every entry below 1.
     pub(super) fn new(matrix: &'m Matrix<'m, T>, g0: Vec<T>) -> Self {
-        let rows = matrix.scores.chunks_exact(matrix.columns());
-        let top = rows.map(|k| {
-            let terms = k.iter().zip(&g0).map(|(&k, &g)| (k + g).into_f64());
-            terms.fold(f64::NEG_INFINITY, f64::max)
-        });
-        let f0: Vec<T> = top
-            .map(|top| T::from_f64(if top.is_finite() { -top } else { 0.0 }))
-            .collect();
+        let (_, highest) = extremes(&g0);
+        let lowered = |&top: &T| {
+            let f = -(top + highest);
+            if f.into_f64().is_finite() { f } else { T::ZERO }
+        };
+        let f0: Vec<T> = matrix.tops.iter().map(lowered).collect();
         Self {
             e: matrix.gibbs(&f0, &g0),
             u: vec![T::ONE; f0.len()],

@@ -343,7 +343,7 @@ impl Sinkhorn {
             Tensor::<3>::from_data(TensorData::new(values, shape), (&device, dtype))
         };
         let start = start.map(values::<T>);
-        let scores = k.clone().into_data().convert::<T>();
+        let scores = data::<T>(k.clone());
         let mut solved = host::solve(
             self,
             scores.as_slice::<T>().expect("converted"),
@@ -360,7 +360,7 @@ impl Sinkhorn {
             iterations: solved.iterations,
             errors,
             pull_back: Arc::new(move |z| {
-                let scores = k.clone().into_data().convert::<T>();
+                let scores = data::<T>(k.clone());
                 let mut z = values::<T>(z);
                 pull_back(scores.as_slice::<T>().expect("converted"), &mut z);
                 up(z, [batch, n, m])
@@ -369,9 +369,17 @@ impl Sinkhorn {
     }
 }
 
+fn data<T: Real>(x: Tensor<3>) -> TensorData {
+    let data = x.into_data();
+    if data.dtype() == T::dtype() {
+        data
+    } else {
+        data.convert::<T>()
+    }
+}
+
 fn values<T: Real>(x: Tensor<3>) -> Vec<T> {
-    let data = x.into_data().convert::<T>();
-    data.try_into_vec::<T>().expect("converted")
+    data::<T>(x).try_into_vec::<T>().expect("converted")
 }
 
 #[cfg(feature = "flex")]

@@ -2,6 +2,8 @@
 
 mod assignment;
 mod gumbel;
+mod perturbed;
 mod sinkhorn;
 mod sinkhorn_gradients;
+mod sparse_map;
 mod support;
