@@ -16,6 +16,7 @@ mod assignment;
 mod error;
 pub mod exact;
 mod gumbel;
+mod mallows;
 pub mod metrics;
 pub mod permutation;
 mod perturbed;
@@ -30,6 +31,7 @@ pub use assignment::{
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use mallows::Mallows;
 pub use perturbed::{Perturbation, PerturbedMatching};
 pub use plackett_luce::{PlackettLuce, rank_matrix, ranks};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};
