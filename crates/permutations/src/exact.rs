@@ -1,6 +1,6 @@
 //! Laws of few elements, exactly: for tests, and for judging approximations.
 
-use crate::{Error, permutation};
+use crate::{Error, assign, permutation};
 
 /// Most elements of which all orders are enumerated.
 pub const MOST_ENUMERATED: usize = 10;
@@ -63,7 +63,7 @@ pub fn index(list: &[usize]) -> Result<usize, Error> {
 pub struct Gibbs {
     n: usize,
     scores: Vec<f64>,
-    /// `exp(x − max)`, row by row.
+    /// `exp(x − u − v)`, row by row, with the duals u and v of the best matching.
     weights: Vec<f64>,
     /// By set of columns: the sum over matchings of that many first rows with the set.
     before: Vec<f64>,
@@ -93,36 +93,14 @@ impl Gibbs {
                 got: scores.len(),
             });
         }
-        for (k, &value) in scores.iter().enumerate() {
-            let (row, column) = (k / n, k % n);
-            if value.is_nan() {
-                return Err(Error::NotANumber {
-                    what: "score",
-                    matrix: 0,
-                    row,
-                    column,
-                });
-            }
-            if value == f64::INFINITY {
-                return Err(Error::Unbounded {
-                    what: "score",
-                    matrix: 0,
-                    row,
-                    column,
-                    value,
-                });
-            }
-        }
-        let mut weights = scores.to_vec();
-        let mut scale = 0.0;
-        for (row, x) in weights.chunks_exact_mut(n.max(1)).enumerate() {
-            let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if max == f64::NEG_INFINITY {
-                return Err(Error::Infeasible { matrix: 0, row });
-            }
-            scale += max;
-            x.iter_mut().for_each(|x| *x = libm::exp(*x - max));
-        }
+        // By the duals of the best matching every weight is at most 1, and its own weights are 1: whatever underflows is nothing beside it.
+        let best = assign(scores, [n, n])?;
+        let weight = |(k, &x): (usize, &f64)| {
+            libm::exp(x - best.row_duals[k / n] - best.column_duals[k % n])
+        };
+        let weights: Vec<f64> = scores.iter().enumerate().map(weight).collect();
+        let duals = best.row_duals.iter().chain(&best.column_duals);
+        let scale: f64 = duals.sum();
         let full = (1_usize << n) - 1;
         let (mut before, mut after) = (vec![0.0; full + 1], vec![0.0; full + 1]);
         before[0] = 1.0;
@@ -138,13 +116,6 @@ impl Gibbs {
             after[set] = columns(n, !set)
                 .map(|j| weights[row * n + j] * after[set | 1 << j])
                 .sum();
-        }
-        if after[0] == 0.0 {
-            let stuck = |row: &usize| {
-                (0..=full).all(|set| set.count_ones() as usize != row + 1 || before[set] == 0.0)
-            };
-            let row = (0..n).find(stuck).unwrap_or(n - 1);
-            return Err(Error::Infeasible { matrix: 0, row });
         }
         Ok(Self {
             n,
@@ -319,6 +290,11 @@ mod tests {
         assert!((gibbs.log_partition() - libm::lgamma(21.0)).abs() < 1e-10);
         let shifted = Gibbs::new(&[1e4; 9], 3).unwrap();
         assert!((shifted.log_partition() - 3e4 - 6.0_f64.ln()).abs() < 1e-8);
+        // Both rows prefer the first column by far more than an exponential can tell.
+        let contested = Gibbs::new(&[0.0, -900.0, 0.0, -900.0 + 2.0_f64.ln()], 2).unwrap();
+        assert!((contested.log_partition() + 900.0 - 3.0_f64.ln()).abs() < 1e-10);
+        let marginals = contested.marginals();
+        assert!((marginals[0] - 2.0 / 3.0).abs() < 1e-10);
     }
 
     #[test]
@@ -361,7 +337,7 @@ mod tests {
         // Both rows want the first column.
         assert!(matches!(
             Gibbs::new(&[0.0, no, 0.0, no], 2),
-            Err(Error::Infeasible { row: 1, .. })
+            Err(Error::Infeasible { .. })
         ));
         assert!(Gibbs::new(&[0.0, no, no, 0.0], 2).is_ok());
     }

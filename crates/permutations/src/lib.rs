@@ -8,6 +8,9 @@
 //! | the best matching, exactly, with its duals | [`assign`], [`assign_batch`] |
 //! | laws from Gumbel noise, hard and soft; divergences | [`gumbel_matching`], [`GumbelSinkhorn`] |
 //! | rankings with a density | [`PlackettLuce`] |
+//! | rankings around a centre | [`Mallows`] |
+//! | soft sorting and ranking: NeuralSort, SoftSort, sorting networks, isotonic regression | [`sorting`] |
+//! | laws on the Birkhoff polytope: stick-breaking and rounding | [`birkhoff`] |
 //! | expected matchings under noise, and their loss | [`PerturbedMatching`] |
 //! | sparse expected matchings | [`sparse_map`] |
 //! | lists and matrices | [`permutation`] |
@@ -16,9 +19,11 @@
 //! | choices of a stochastic program, for every estimator of `unbiased-estimators` | module `sites`, by the feature of that name |
 
 mod assignment;
+pub mod birkhoff;
 mod error;
 pub mod exact;
 mod gumbel;
+mod mallows;
 pub mod metrics;
 pub mod permutation;
 mod perturbed;
@@ -26,6 +31,7 @@ mod plackett_luce;
 mod sinkhorn;
 #[cfg(feature = "sites")]
 pub mod sites;
+pub mod sorting;
 mod sparse_map;
 
 pub use assignment::{
@@ -33,6 +39,7 @@ pub use assignment::{
 };
 pub use error::Error;
 pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use mallows::Mallows;
 pub use perturbed::{Perturbation, PerturbedMatching};
 pub use plackett_luce::{PlackettLuce, rank_matrix, ranks};
 pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};

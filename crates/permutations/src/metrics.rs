@@ -70,6 +70,25 @@ fn inversions(x: &mut [usize]) -> f64 {
     count
 }
 
+/// Kendall's distance: pairs that two rankings without ties put in opposite orders, in O(n log n); at most `n(n − 1)/2`.
+///
+/// # Panics
+///
+/// If the lists differ in length, or `a` is no permutation.
+#[must_use]
+pub fn kendall_distance(a: &[usize], b: &[usize]) -> usize {
+    assert_eq!(
+        a.len(),
+        b.len(),
+        "kendall_distance: lists must have one length"
+    );
+    let mut in_order = vec![0; a.len()];
+    for (&a, &b) in a.iter().zip(b) {
+        in_order[a] = b;
+    }
+    inversions(&mut in_order) as usize
+}
+
 /// Spearman's footrule, `Σ |a_i − b_i|`; at most `⌊n²/2⌋`.
 ///
 /// # Panics
@@ -152,6 +171,8 @@ mod tests {
     fn distances_of_small_lists() {
         assert_eq!(footrule(&[0, 1, 2, 3], &[3, 2, 1, 0]), 8);
         assert_eq!(hamming(&[0, 1, 2], &[0, 2, 1]), 2);
+        assert_eq!(kendall_distance(&[0, 1, 2, 3], &[3, 2, 1, 0]), 6);
+        assert_eq!(kendall_distance(&[2, 0, 1], &[1, 0, 2]), 1);
         let same: &[usize] = &[0, 1, 2, 3];
         let other: &[usize] = &[1, 0, 2, 3];
         assert_eq!(

@@ -13,9 +13,15 @@
 //! are scans of `ln(e^x + e^y)`, of log n steps: no exponential over- or underflows.
 //!
 //! A ranking is given by ranks, `[batch, n]`: the rank of each item, 0 for the first.
+//!
+//! An item with score −∞ is absent: it comes after all that are present, and the law says nothing of the order among absent ones (samples keep that of
+//! their indices).
 
-use burn::tensor::{Int, Tensor, activation::sigmoid};
-use unbiased_kernels::softplus;
+use burn::tensor::{Bool, Int, Tensor, activation::sigmoid};
+use unbiased_kernels::{logsumexp, softplus};
+
+/// The score of what is absent: finite, so that differences of two are 0, and so low that nothing present is ever below it.
+const ABSENT: f64 = -1e30;
 
 /// The law of rankings of n items with scores `[batch, n]`.
 ///
@@ -40,7 +46,12 @@ impl PlackettLuce {
     /// The ranking that Gumbel noise `[batch, n]` stands for.
     #[must_use]
     pub fn sample(self, scores: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
-        ranks(scores + noise)
+        ranks(Self::latent(scores, noise))
+    }
+
+    /// z, whose descending order is the ranking.
+    pub(crate) fn latent(scores: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
+        present(scores) + noise
     }
 
     /// The most probable ranking: in descending order of the scores.
@@ -52,7 +63,7 @@ impl PlackettLuce {
     /// The expected rank of each item, `[batch, n]`: item j comes before i with probability `σ(s_j − s_i)`.
     #[must_use]
     pub fn mean(self, scores: Tensor<2>) -> Tensor<2> {
-        others(sigmoid(differences(scores)))
+        others(sigmoid(differences(present(scores))))
     }
 
     /// `ln p` in nats, `[batch]`, differentiable in the scores.
@@ -62,6 +73,26 @@ impl PlackettLuce {
         self.log_prob_top(scores, ranks, n)
     }
 
+    /// `ln p` of ranks that need not be whole, `[batch]`, differentiable in scores and ranks r:
+    ///
+    /// `−Σ_i ln Σ_j w_ij e^{s_j − s_i}`, `w_ij = min(1, max(0, 1 + r_j − r_i))`
+    ///
+    /// For whole ranks w says whether j is still there when i is taken, and it is [`log_prob`](Self::log_prob). In between it is continuous, which is
+    /// what control variates of relaxed rankings need; an order read off relaxed ranks would jump.
+    #[must_use]
+    pub fn log_prob_relaxed(self, scores: Tensor<2>, ranks: Tensor<2>) -> Tensor<1> {
+        let left = (differences(ranks) + 1.0).clamp(0.0, 1.0);
+        let gone = left.clone().inner().equal_scalar(0.0);
+        let weights = left.mask_fill(gone.clone(), 1.0).log();
+        let terms = (differences(present(scores)) + weights).mask_fill(gone, f64::NEG_INFINITY);
+        let [batch, n, _] = terms.dims();
+        logsumexp(terms)
+            .reshape([batch, n])
+            .sum_dim(1)
+            .squeeze_dim::<1>(1)
+            .neg()
+    }
+
     /// `ln p` of the items with ranks below `k` and their order, `[batch]`: the law of k choices without replacement.
     ///
     /// # Panics
@@ -69,7 +100,7 @@ impl PlackettLuce {
     /// If there are fewer than k items.
     #[must_use]
     pub fn log_prob_top(self, scores: Tensor<2>, ranks: Tensor<2>, k: usize) -> Tensor<1> {
-        let sorted = Ranking::new(ranks).to_ranks(scores);
+        let sorted = Ranking::new(ranks).to_ranks(present(scores));
         let left = from_here_on(sorted.clone());
         let terms = (sorted - left).narrow(1, 0, k);
         terms.sum_dim(1).squeeze_dim::<1>(1)
@@ -79,7 +110,7 @@ impl PlackettLuce {
     #[must_use]
     pub fn score(self, scores: Tensor<2>, ranks: Tensor<2>) -> Tensor<2> {
         let ranking = Ranking::new(ranks);
-        let sorted = ranking.to_ranks(scores);
+        let sorted = ranking.to_ranks(present(scores));
         let left = from_here_on(sorted.clone());
         let score = (sorted + up_to_here(left.neg())).exp().neg() + 1.0;
         ranking.to_items(score)
@@ -92,7 +123,7 @@ impl PlackettLuce {
     #[must_use]
     pub fn conditional(self, scores: Tensor<2>, ranks: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
         let ranking = Ranking::new(ranks);
-        let left = from_here_on(ranking.to_ranks(scores));
+        let left = from_here_on(ranking.to_ranks(present(scores)));
         let free = left + ranking.to_ranks(noise);
         ranking.to_items(up_to_here(free.neg()).neg())
     }
@@ -108,7 +139,7 @@ impl PlackettLuce {
     fn slopes(scores: Tensor<2>, ranking: &Ranking, z: Tensor<2>) -> [Tensor<3>; 2] {
         let [batch, n] = z.dims();
         let z = ranking.to_ranks(z);
-        let sorted = ranking.to_ranks(scores);
+        let sorted = ranking.to_ranks(present(scores));
         let left = from_here_on(sorted.clone());
         let row = |x: Tensor<2>| x.reshape([batch, 1, n]);
         let column = |x: Tensor<2>| x.reshape([batch, n, 1]);
@@ -157,16 +188,18 @@ impl PlackettLuce {
     }
 }
 
-/// The rank of each entry in descending order, from 0, `[batch, n]`; equal ones share that of the first. No gradient.
+/// The rank of each entry in descending order, from 0, `[batch, n]`; equal ones keep their order, so that this is a permutation always. No gradient.
 #[must_use]
 pub fn ranks(x: Tensor<2>) -> Tensor<2> {
-    let like = x.dtype();
-    others(
-        differences(x.inner())
-            .greater_scalar(0.0)
-            .float()
-            .cast(like),
-    )
+    let [batch, n] = x.dims();
+    let (x, like, device) = (x.clone().inner(), x.dtype(), x.device());
+    let other = x.clone().reshape([batch, 1, n]).expand([batch, n, n]);
+    let own = x.reshape([batch, n, 1]).expand([batch, n, n]);
+    let earlier = Tensor::<2, Bool>::tril_mask([n, n], -1, &device.without_autodiff()).bool_not();
+    let earlier = earlier.unsqueeze::<3>().expand([batch, n, n]);
+    let tied = other.clone().equal(own.clone()).bool_and(earlier);
+    let ahead = other.greater(own).bool_or(tied).float().cast(like);
+    ahead.sum_dim(2).squeeze_dim::<2>(2)
 }
 
 /// The matrix of ranks, exact or relaxed, `[batch, n]`: `P_ij = max(0, 1 − |rank_i − j|)`, `[batch, n, n]`. Continuous in the ranks, and exact at integers.
@@ -178,6 +211,11 @@ pub fn rank_matrix(ranks: Tensor<2>) -> Tensor<3> {
         .cast(ranks.dtype());
     let off = ranks.reshape([batch, n, 1]) - places.reshape([1, 1, n]);
     (off.abs().neg() + 1.0).clamp_min(0.0)
+}
+
+/// Scores without −∞.
+fn present(scores: Tensor<2>) -> Tensor<2> {
+    scores.clamp_min(ABSENT)
 }
 
 /// `d_ij = x_j − x_i`, `[batch, n, n]`.

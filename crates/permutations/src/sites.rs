@@ -49,7 +49,8 @@ impl Law for PlackettLuce {
     }
 
     fn log_prob(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<1> {
-        (*self).log_prob(params, value)
+        // Values of relaxed runs are relaxed, too.
+        self.log_prob_relaxed(params, value)
     }
 
     fn score(&self, params: Tensor<2>, value: Tensor<2>) -> Tensor<2> {
@@ -85,7 +86,7 @@ impl Law for PlackettLuce {
 
 impl Relaxation for PlackettLuce {
     fn latent(&self, params: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
-        params + noise
+        Self::latent(params, noise)
     }
 
     fn harden(&self, latent: Tensor<2>) -> Tensor<2> {
