@@ -22,6 +22,7 @@
 //! | [`lstm_cell`] | the gates of one step of an LSTM, from sums that the caller made | by hand, towards both inputs |
 //! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
 //! | [`linear()`], [`Linear`] | `f(x·W + b)` with f = identity, tanh, sigmoid, relu or softplus ([`Activation`]) | by hand, towards all three inputs |
+//! | [`custom_gradient`] | any, of a result computed in any way | a function of the caller |
 //! | [`FusedAdam`] | Adam, ε after or before the bias correction ([`Epsilon`]) | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -67,8 +68,11 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod adam;
+#[cfg(feature = "flex")]
+pub mod balance;
 pub mod composed;
 mod conv;
+mod custom_gradient;
 #[cfg(feature = "flex")]
 mod flex;
 mod gru;
@@ -79,6 +83,7 @@ mod ops;
 
 pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
+pub use custom_gradient::custom_gradient;
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
 pub use linear::{Activation, Linear, linear};
 pub use lstm::{

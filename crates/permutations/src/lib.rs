@@ -11,3 +11,15 @@
 //! * soft sorting.
 //!
 //! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
+
+mod assignment;
+mod error;
+mod gumbel;
+mod sinkhorn;
+
+pub use assignment::{
+    Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
+};
+pub use error::Error;
+pub use gumbel::{GumbelSinkhorn, gumbel_matching, straight_through};
+pub use sinkhorn::{Acceleration, Balanced, Sinkhorn, SinkhornGradient, Stop};

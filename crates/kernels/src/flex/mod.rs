@@ -6,6 +6,7 @@
 )]
 
 mod adam;
+pub(crate) mod balance;
 mod conv;
 mod fold;
 mod gru;

@@ -1,0 +1,499 @@
+//! Sinkhorn balancing: the entropic relaxation of matching.
+//!
+//! Sources: Sinkhorn and Knopp, "Concerning nonnegative matrices and doubly stochastic matrices", 1967; Mena, Belanger, Linderman and Snoek,
+//! "Learning Latent Permutations with Gumbel-Sinkhorn Networks", 2018, section 2; Cuturi, "Sinkhorn Distances", 2013.
+//!
+//! `S(X/τ) = argmax ⟨P, X⟩ + τ·h(P)` over matrices P ≥ 0 whose rows and columns sum to 1, `h(P) = −Σ P ln P`, is `exp(X/τ + f + g)` with
+//! potentials f of rows and g of columns, found by balancing rows, then columns, again and again; as τ falls P becomes the best matching.
+//!
+//! Numerics: a matrix is never rewritten in the loop. Balanced are factors u, v around potentials that are kept as logarithms, so an iteration is
+//! one pass of multiply-adds without exponentials; where a factor leaves the safe range that one iteration is done with logarithms. So single
+//! precision serves at every temperature.
+
+mod accelerated;
+mod composed;
+mod gradient;
+mod host;
+mod implicit;
+mod matrix;
+mod plain;
+mod real;
+
+use crate::Error;
+use burn::tensor::{DType, Tensor, TensorData};
+use real::Real;
+use std::sync::Arc;
+use unbiased_kernels::custom_gradient;
+
+/// When the iteration ends, for each matrix by itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// After so many iterations, rows and columns each.
+    After(usize),
+    /// As soon as no row sum is further than `tolerance` from 1 (columns are exact), or after `at_most` iterations.
+    Within {
+        /// Largest deviation of a row sum.
+        tolerance: f64,
+        /// Iterations at most.
+        at_most: usize,
+    },
+}
+
+impl Stop {
+    /// A guess of the iterations, for sharing out the work.
+    fn typical(self) -> usize {
+        match self {
+            Self::After(iterations) => iterations,
+            Self::Within { at_most, .. } => at_most.min(20),
+        }
+    }
+
+    fn but_one(self) -> Self {
+        match self {
+            Self::After(iterations) => Self::After(iterations - 1),
+            Self::Within { tolerance, at_most } => Self::Within {
+                tolerance,
+                at_most: at_most - 1,
+            },
+        }
+    }
+}
+
+/// A way to need fewer iterations for the same potentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceleration {
+    /// Both half-steps go further than they should (Thibault, Chizat, Dossal and Papadakis, 2021). About half the iterations.
+    OverRelaxation,
+    /// Mixtures of the last `memory` iterates (Anderson, 1965), given up where they lead away. At low temperatures a tenth of the iterations.
+    Anderson {
+        /// Iterates that are mixed; 6 is a good choice.
+        memory: usize,
+    },
+}
+
+/// What is differentiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkhornGradient {
+    /// The iterations that were done, exactly, in memory for their potentials only: `iterations·(n + m)` numbers per matrix.
+    Truncated,
+    /// The limit, by the implicit function theorem. It holds where the iteration has converged: a row sum that is off by more than
+    /// [`SinkhornGradient::IMPLICIT_WITHIN`] is an error, if a gradient is asked for.
+    Implicit,
+    /// One iteration from the potentials before it as constants: cheap, and wrong unless the temperature is high.
+    LastStep,
+}
+
+impl SinkhornGradient {
+    /// The error up to which a plan counts as converged.
+    pub const IMPLICIT_WITHIN: f64 = 1e-3;
+}
+
+/// Settings of Sinkhorn balancing.
+///
+/// The default is that of the papers at temperature 1: 20 plain iterations and their exact gradient. At τ = 0.1 and n = 100 that leaves row sums
+/// between 0.6 and 1.4; [`Sinkhorn::within`] iterates until they are right.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use unbiased_permutations::Sinkhorn;
+///
+/// let device = Device::flex().autodiff();
+/// let scores = Tensor::<2>::from_floats([[2.0, 0.0], [0.0, 1.0]], &device).require_grad();
+/// let balanced = Sinkhorn::within(1e-6).at(0.5).balance(scores.clone())?;
+/// // [[p, 1 − p], [1 − p, p]] with p = σ((x₁₁ + x₂₂ − x₁₂ − x₂₁)/2τ) = σ(3)
+/// let p = balanced.plan.clone().slice([0..1, 0..1]).sum();
+/// assert!((p.clone().into_scalar::<f32>() - 0.952_574).abs() < 1e-5);
+/// let gradients = p.backward();
+/// assert!(scores.grad(&gradients).is_some());
+/// # Ok::<(), unbiased_permutations::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sinkhorn {
+    /// τ > 0: scores are divided by it.
+    pub temperature: f64,
+    /// When to stop.
+    pub stop: Stop,
+    /// How to get there faster; not with [`SinkhornGradient::Truncated`].
+    pub acceleration: Option<Acceleration>,
+    /// Potentials are first searched at higher temperatures, each half of the one before. Helps at very low temperatures.
+    pub epsilon_scaling: bool,
+    /// What is differentiated. The potentials found by `epsilon_scaling` count as constants.
+    pub gradient: SinkhornGradient,
+}
+
+impl Default for Sinkhorn {
+    fn default() -> Self {
+        Self::after(20)
+    }
+}
+
+impl Sinkhorn {
+    /// So many plain iterations and their exact gradient.
+    #[must_use]
+    pub const fn after(iterations: usize) -> Self {
+        Self {
+            temperature: 1.0,
+            stop: Stop::After(iterations),
+            acceleration: None,
+            epsilon_scaling: false,
+            gradient: SinkhornGradient::Truncated,
+        }
+    }
+
+    /// Until row sums are within `tolerance`, 2000 iterations at most, with Anderson's mixing and the gradient of the limit.
+    #[must_use]
+    pub const fn within(tolerance: f64) -> Self {
+        Self {
+            temperature: 1.0,
+            stop: Stop::Within {
+                tolerance,
+                at_most: 2000,
+            },
+            acceleration: Some(Acceleration::Anderson { memory: 6 }),
+            epsilon_scaling: false,
+            gradient: SinkhornGradient::Implicit,
+        }
+    }
+
+    /// The same at another temperature.
+    #[must_use]
+    pub const fn at(self, temperature: f64) -> Self {
+        Self {
+            temperature,
+            ..self
+        }
+    }
+
+    /// Balances matrices of scores. −∞ forbids a pair.
+    ///
+    /// A rectangle is matched partially: the lines of its shorter side sum to 1, those of the longer side to at most 1 (a slack line of the
+    /// right sum takes the rest). A line without allowed pairs stays 0. A matrix whose forbidden pairs leave no complete matching has no
+    /// balanced form: the iteration ends after as many steps as it may take, and the error says so. NaN and +∞ give NaN.
+    ///
+    /// # Shapes
+    ///
+    /// * `scores`: `[.., n, m]`, any number of leading axes
+    /// * the plan is `[.., n, m]`, potentials `[.., n, 1]` and `[.., 1, m]`, so that `scores/τ + f + g` broadcasts
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for settings that cannot be; [`Error::NotConverged`] if the scores are tracked, the gradient is implicit and a matrix is
+    /// not within [`SinkhornGradient::IMPLICIT_WITHIN`].
+    ///
+    /// # Panics
+    ///
+    /// If `scores` has fewer than two axes or no entry.
+    pub fn balance<const D: usize>(&self, scores: Tensor<D>) -> Result<Balanced<D>, Error> {
+        self.run(scores, None, |k, start| self.parts(k, start))
+    }
+
+    /// The same from potentials of the columns, `[.., 1, m]`: [`Balanced::column_potentials`] of similar scores at the same temperature.
+    /// They count as constants.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sinkhorn::balance`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Sinkhorn::balance`], and if the potentials have another shape.
+    pub fn balance_from<const D: usize>(
+        &self,
+        scores: Tensor<D>,
+        column_potentials: Tensor<D>,
+    ) -> Result<Balanced<D>, Error> {
+        let mut expected = scores.dims();
+        expected[D - 2] = 1;
+        assert_eq!(
+            column_potentials.dims(),
+            expected,
+            "balance_from: potentials of the columns must have the shape of the scores, with one row"
+        );
+        self.run(scores, Some(column_potentials), |k, start| {
+            self.parts(k, start)
+        })
+    }
+
+    /// The same in ordinary tensor operations on the device of the scores, which is what devices other than the host do by themselves. Slower on
+    /// the host; its second implementation, for comparisons.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sinkhorn::balance`], and [`Error::Setting`] for anything but a fixed number of plain iterations and their exact gradient.
+    ///
+    /// # Panics
+    ///
+    /// As [`Sinkhorn::balance`].
+    pub fn balance_on_device<const D: usize>(
+        &self,
+        scores: Tensor<D>,
+    ) -> Result<Balanced<D>, Error> {
+        let Some(iterations) = self.on_device() else {
+            return Err(Error::Setting {
+                setting: "stop",
+                value: f64::NAN,
+                allowed: "on the device, a fixed number of plain iterations with their exact gradient",
+            });
+        };
+        self.run(scores, None, |k, start| composed(k, start, iterations))
+    }
+
+    fn run<const D: usize>(
+        &self,
+        scores: Tensor<D>,
+        start: Option<Tensor<D>>,
+        solve: impl FnOnce(Tensor<3>, Option<Tensor<3>>) -> Parts,
+    ) -> Result<Balanced<D>, Error> {
+        self.check()?;
+        assert!(D >= 2, "Sinkhorn: scores need two axes, got {D}");
+        let shape = scores.dims();
+        let entries: usize = shape.iter().product();
+        assert!(entries > 0, "Sinkhorn: scores {shape:?} have no entry");
+        let [n, m] = [shape[D - 2], shape[D - 1]];
+        let batch = entries / (n * m);
+        let scaled = if self.temperature == 1.0 {
+            scores
+        } else {
+            scores / self.temperature
+        };
+        let k = scaled.clone().inner().reshape([batch, n, m]);
+        let start = start.map(|g| g.inner().reshape([batch, 1, m]));
+        let parts = solve(k, start);
+        if self.gradient == SinkhornGradient::Implicit && scaled.is_tracked() {
+            parts.check_converged()?;
+        }
+        let (mut rows, mut columns) = (shape, shape);
+        (rows[D - 1], columns[D - 2]) = (1, 1);
+        let (plan, pull_back) = (parts.plan.clone(), parts.pull_back.clone());
+        let attached = custom_gradient(&scaled, plan.clone().reshape(shape), move |g| {
+            let z = plan.clone() * g.reshape([batch, n, m]);
+            pull_back(z).reshape(shape)
+        });
+        Ok(Balanced {
+            plan: attached,
+            row_potentials: parts.f.reshape(rows),
+            column_potentials: parts.g.reshape(columns),
+            iterations: parts.iterations,
+            errors: parts.errors,
+            scores: scaled,
+            temperature: self.temperature,
+            pull_back: parts.pull_back,
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let setting = |setting, value, allowed| {
+            Err(Error::Setting {
+                setting,
+                value,
+                allowed,
+            })
+        };
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return setting("temperature", self.temperature, "a positive number");
+        }
+        match self.stop {
+            Stop::After(0) | Stop::Within { at_most: 0, .. } => {
+                return setting("iterations", 0.0, "at least 1");
+            }
+            Stop::Within { tolerance, .. } if !(tolerance > 0.0) => {
+                return setting("tolerance", tolerance, "a positive number");
+            }
+            _ => {}
+        }
+        match self.acceleration {
+            Some(Acceleration::Anderson { memory: 0 }) => setting("memory", 0.0, "at least 1"),
+            Some(_) if self.gradient == SinkhornGradient::Truncated => setting(
+                "acceleration",
+                1.0,
+                "none with the truncated gradient, which is that of plain iterations",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Plain tensors in, plain tensors out.
+    fn parts(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
+        if let (Some(iterations), false) = (self.on_device(), is_host(&k)) {
+            return composed(k, start, iterations);
+        }
+        #[cfg(feature = "flex")]
+        if k.dtype() == DType::F32 {
+            return self.host::<f32>(k, start);
+        }
+        self.host::<f64>(k, start)
+    }
+
+    /// The number of iterations if they can stay on a device that has its own memory: everything but a fixed number of plain iterations needs
+    /// decisions in each of them.
+    fn on_device(&self) -> Option<usize> {
+        let plain = self.acceleration.is_none() && !self.epsilon_scaling;
+        match self.stop {
+            Stop::After(n) if plain && self.gradient == SinkhornGradient::Truncated => Some(n),
+            _ => None,
+        }
+    }
+
+    fn host<T: Real>(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
+        let [batch, n, m] = k.dims();
+        let (device, dtype) = (k.device(), k.dtype());
+        let upload = move |values: Vec<T>, shape: [usize; 3]| {
+            Tensor::<3>::from_data(TensorData::new(values, shape), (&device, dtype))
+        };
+        let start = start.map(values::<T>);
+        let scores = k.clone().into_data().convert::<T>();
+        let mut solved = host::solve(
+            self,
+            scores.as_slice::<T>().expect("converted"),
+            [n, m],
+            start.as_deref(),
+        );
+        let pull_back = solved.pull_back([n, m]);
+        let errors = solved.errors.iter().map(|e| e.into_f64()).collect();
+        let up = upload.clone();
+        Parts {
+            plan: upload(solved.plan, [batch, n, m]),
+            f: upload(solved.f, [batch, n, 1]),
+            g: upload(solved.g, [batch, 1, m]),
+            iterations: solved.iterations,
+            errors,
+            pull_back: Arc::new(move |z| {
+                let scores = k.clone().into_data().convert::<T>();
+                let mut z = values::<T>(z);
+                pull_back(scores.as_slice::<T>().expect("converted"), &mut z);
+                up(z, [batch, n, m])
+            }),
+        }
+    }
+}
+
+fn values<T: Real>(x: Tensor<3>) -> Vec<T> {
+    let data = x.into_data().convert::<T>();
+    data.try_into_vec::<T>().expect("converted")
+}
+
+#[cfg(feature = "flex")]
+fn is_host(x: &Tensor<3>) -> bool {
+    x.device() == burn::tensor::Device::flex() && matches!(x.dtype(), DType::F32 | DType::F64)
+}
+
+#[cfg(not(feature = "flex"))]
+fn is_host(x: &Tensor<3>) -> bool {
+    x.dtype() == DType::F64
+}
+
+fn composed(k: Tensor<3>, start: Option<Tensor<3>>, iterations: usize) -> Parts {
+    let [batch, _, m] = k.dims();
+    let g = start.unwrap_or_else(|| Tensor::zeros([batch, 1, m], (&k.device(), k.dtype())));
+    let sweeps = composed::Sweeps::new(k.clone(), g, iterations);
+    let [f, g] = sweeps.potentials();
+    let plan = (k + f.clone() + g.clone()).exp();
+    let errors = (plan.clone().sum_dim(2) - 1.0).abs().max_dim(1);
+    Parts {
+        errors: values_f64(errors),
+        plan,
+        f,
+        g,
+        iterations: vec![iterations; batch],
+        pull_back: Arc::new(move |z| sweeps.pull_back(z)),
+    }
+}
+
+fn values_f64(x: Tensor<3>) -> Vec<f64> {
+    let data = x.into_data().convert::<f64>();
+    data.try_into_vec::<f64>().expect("converted")
+}
+
+/// From Z = P∘∂l/∂P to the gradient towards scores/τ.
+type PullBack = Arc<dyn Fn(Tensor<3>) -> Tensor<3> + Send + Sync>;
+
+struct Parts {
+    plan: Tensor<3>,
+    f: Tensor<3>,
+    g: Tensor<3>,
+    iterations: Vec<usize>,
+    errors: Vec<f64>,
+    pull_back: PullBack,
+}
+
+impl Parts {
+    fn check_converged(&self) -> Result<(), Error> {
+        let worst = self.errors.iter().zip(&self.iterations);
+        let within = |error: f64| error <= SinkhornGradient::IMPLICIT_WITHIN;
+        match worst.into_iter().find(|(error, _)| !within(**error)) {
+            None => Ok(()),
+            Some((&error, &iterations)) => Err(Error::NotConverged {
+                what: "Sinkhorn balancing, whose implicit gradient needs the limit,",
+                iterations,
+                error,
+            }),
+        }
+    }
+}
+
+/// Balanced matrices.
+#[derive(Clone)]
+pub struct Balanced<const D: usize> {
+    /// P, `[.., n, m]`; columns sum to 1, rows up to the error. Differentiable.
+    pub plan: Tensor<D>,
+    /// f, `[.., n, 1]`, off the graph: `P = exp(scores/τ + f + g)`.
+    pub row_potentials: Tensor<D>,
+    /// g, `[.., 1, m]`, off the graph.
+    pub column_potentials: Tensor<D>,
+    /// Iterations of each matrix.
+    pub iterations: Vec<usize>,
+    /// The largest deviation of a row sum from 1, of each matrix.
+    pub errors: Vec<f64>,
+    /// Divided by the temperature.
+    scores: Tensor<D>,
+    temperature: f64,
+    pull_back: PullBack,
+}
+
+impl<const D: usize> Balanced<D> {
+    /// ln P from the potentials, exact also where P underflows; −∞ for forbidden pairs. Differentiable.
+    #[must_use]
+    pub fn log_plan(&self) -> Tensor<D> {
+        let shape = self.scores.dims();
+        let [n, m] = [shape[D - 2], shape[D - 1]];
+        let log_plan = self.scores.clone().inner()
+            + self.row_potentials.clone()
+            + self.column_potentials.clone();
+        let pull_back = self.pull_back.clone();
+        custom_gradient(&self.scores, log_plan, move |g| {
+            let batch = g.shape().num_elements() / (n * m);
+            pull_back(g.reshape([batch, n, m])).reshape(shape)
+        })
+    }
+
+    /// Duals of the columns in the assignment problem of the scores, −τg: with −τf of the rows they are feasible once it has converged, and
+    /// their sum is within τ·n·ln n of the best matching's score. A warm start for [`crate::assign_batch_from`].
+    #[must_use]
+    pub fn column_duals(&self) -> Tensor<D> {
+        self.column_potentials.clone() * -self.temperature
+    }
+
+    /// Duals of the rows, −τf.
+    #[must_use]
+    pub fn row_duals(&self) -> Tensor<D> {
+        self.row_potentials.clone() * -self.temperature
+    }
+
+    /// Whether each matrix is within the tolerance.
+    #[must_use]
+    pub fn converged(&self, tolerance: f64) -> Vec<bool> {
+        self.errors.iter().map(|&e| e <= tolerance).collect()
+    }
+}
+
+impl<const D: usize> core::fmt::Debug for Balanced<D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Balanced")
+            .field("shape", &self.scores.dims())
+            .field("iterations", &self.iterations)
+            .field("errors", &self.errors)
+            .finish_non_exhaustive()
+    }
+}
