@@ -13,9 +13,11 @@
 //! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
 
 mod assignment;
+pub mod birkhoff;
 mod error;
 mod gumbel;
 mod sinkhorn;
+pub mod sorting;
 
 pub use assignment::{
     Assignment, Assignments, assign, assign_batch, assign_batch_from, assign_from,
