@@ -1,0 +1,141 @@
+//! Rounding towards vertices: a noisy doubly stochastic matrix, moved most of the way to the nearest permutation.
+//!
+//! Source: Linderman et al., 2018, section 3.2.
+//!
+//! * `M̃ = S(L)`, ten iterations of Sinkhorn's balancing of `e^L` (a softmax on the simplex);
+//! * `Ψ = M̃ + V∘Z`, `X = τ·Ψ + (1 − τ)·round(Ψ)`, round the nearest permutation, `argmax_P ⟨P, Ψ⟩` (the largest entry).
+//!
+//! Rounding X gives the same permutation, so `Ψ = X/τ − (1 − τ)/τ·round(X)` and `ln q(X) = Σ ln N(Ψ; M̃, V²) − d·ln τ`, d the number of
+//! entries. No gradient goes through round: it is constant almost everywhere.
+//!
+//! X is near the polytope's vertices but not in it; at τ = 1 it is Ψ itself.
+
+use super::{Draw, Polytope, check_temperature, log_normal, normal_entropy};
+use crate::{Error, Sinkhorn, assign_batch};
+use burn::tensor::{IndexingUpdateOp, Tensor, activation::softmax};
+
+/// Iterations of the balancing, as in the paper.
+const ITERATIONS: usize = 10;
+
+/// The rounding law.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use unbiased_kernels::{NoiseLaw, noise};
+/// use unbiased_permutations::birkhoff::{Polytope, Rounding};
+///
+/// let device = Device::flex();
+/// let law = Rounding {
+///     scores: Tensor::<3>::zeros([2, 4, 4], &device),
+///     deviation: Tensor::full([2, 4, 4], 0.3, &device),
+///     temperature: 0.5,
+///     polytope: Polytope::Birkhoff,
+/// };
+/// let eps = noise(NoiseLaw::Normal, &[0, 1], 16, &device).reshape([2, 4, 4]);
+/// let draw = law.sample(eps)?;
+/// let again = law.log_prob(draw.value)?;
+/// assert!((again - draw.log_prob).abs().max().into_scalar::<f32>() < 1e-3);
+/// # Ok::<(), unbiased_permutations::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rounding<const D: usize> {
+    /// L, the logarithm of M, `[.., n, n]` or `[.., n]`.
+    pub scores: Tensor<D>,
+    /// V, above 0, in the shape of the scores.
+    pub deviation: Tensor<D>,
+    /// τ, above 0 and at most 1.
+    pub temperature: f64,
+    /// What X relaxes.
+    pub polytope: Polytope,
+}
+
+impl<const D: usize> Rounding<D> {
+    /// M̃, in the shape of the scores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sinkhorn::balance`].
+    pub fn mean(&self) -> Result<Tensor<D>, Error> {
+        let scores = self.scores.clone();
+        match self.polytope {
+            Polytope::Birkhoff => Ok(Sinkhorn::after(ITERATIONS).balance(scores)?.plan),
+            Polytope::Simplex => Ok(softmax(scores, D - 1)),
+        }
+    }
+
+    /// X from standard normal noise of the shape of the scores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a temperature outside (0, 1]; otherwise as [`Rounding::mean`] and [`assign_batch`].
+    pub fn sample(&self, noise: Tensor<D>) -> Result<Draw<D>, Error> {
+        let tau = self.check()?;
+        let psi = self.mean()? + self.deviation.clone() * noise.clone();
+        let vertex = self.polytope.round(psi.clone())?;
+        let log_density = log_normal(noise, self.deviation.clone());
+        let log_det = self
+            .polytope
+            .total(log_density.clone().inner().ones_like() * tau.ln());
+        Ok(Draw {
+            value: psi * tau + vertex * (1.0 - tau),
+            log_prob: self.polytope.total(log_density) - log_det.clone(),
+            log_det,
+        })
+    }
+
+    /// `ln q(X)`, `[.., 1, 1]` or `[.., 1]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rounding::sample`].
+    pub fn log_prob(&self, value: Tensor<D>) -> Result<Tensor<D>, Error> {
+        let tau = self.check()?;
+        let vertex = self.polytope.round(value.clone())?;
+        let psi = (value - vertex * (1.0 - tau)) / tau;
+        let z = (psi - self.mean()?) / self.deviation.clone();
+        let log_density = log_normal(z, self.deviation.clone()) - tau.ln();
+        Ok(self.polytope.total(log_density))
+    }
+
+    /// The entropy, exactly: `Σ ½·ln(2πe·ν²) + ln τ`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a temperature outside (0, 1].
+    pub fn entropy(&self) -> Result<Tensor<D>, Error> {
+        let tau = self.check()?;
+        Ok(self
+            .polytope
+            .total(normal_entropy(self.deviation.clone()) + tau.ln()))
+    }
+
+    fn check(&self) -> Result<f64, Error> {
+        check_temperature(self.temperature, 1.0, "a number above 0 and at most 1")
+    }
+}
+
+impl Polytope {
+    /// The nearest vertex of a point: the best matching of a matrix, the largest entry of a list. Off the graph.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., n, n]` or `[.., n]`, both ways.
+    ///
+    /// # Errors
+    ///
+    /// As [`assign_batch`], for matrices.
+    pub fn round<const D: usize>(self, x: Tensor<D>) -> Result<Tensor<D>, Error> {
+        let x = x.inner();
+        match self {
+            Self::Birkhoff => Ok(assign_batch(x)?.plan),
+            Self::Simplex => {
+                let largest = x.clone().argmax(D - 1);
+                let ones = x.clone().narrow(D - 1, 0, 1).ones_like();
+                let zeros = x.zeros_like();
+                Ok(zeros.scatter(D - 1, largest, ones, IndexingUpdateOp::Add))
+            }
+        }
+    }
+}
