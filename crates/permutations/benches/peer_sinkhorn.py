@@ -1,6 +1,6 @@
 """The same as the benches `sinkhorn` and `assignment`, by PyTorch (log form), ott-jax and scipy: milliseconds, median and minimum.
 
-pip install torch scipy jax ott-jax; python peer_sinkhorn.py [part of a case's name]
+pip install torch scipy jax ott-jax; python peer_sinkhorn.py [part of a case's name] [torch|scipy|ott] [threads]
 """
 
 import sys
@@ -33,7 +33,7 @@ CASES = [(64, 100, 20, 1.0), (64, 64, 20, 1.0), (1024, 100, 20, 1.0), (65536, 4,
 def by_torch():
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(sys.argv[3]) if len(sys.argv) > 3 else 2)
 
     def sinkhorn(x, iterations):
         for _ in range(iterations):
@@ -99,6 +99,6 @@ def by_scipy():
 
 
 if __name__ == "__main__":
-    by_torch()
-    by_scipy()
-    by_ott()
+    for name, peer in (("torch", by_torch), ("scipy", by_scipy), ("ott", by_ott)):
+        if len(sys.argv) < 3 or sys.argv[2] == name:
+            peer()

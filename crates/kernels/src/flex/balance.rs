@@ -9,29 +9,33 @@ const TOGETHER: usize = 4;
 /// Numbers in the largest register.
 const MOST_LANES: usize = 16;
 
-/// `out[i, j] = exp(scores[i, j] + f[i] + g[j])`, for exponents up to about 80; 0 below e⁻⁸⁷.
-pub fn gibbs(scores: &[f32], f: &[f32], g: &[f32], out: &mut [f32]) {
-    Isa::best().run(Gibbs { scores, f, g, out });
+pub(crate) fn gibbs(isa: Isa, scores: &[f32], f: &[f32], g: &[f32], out: &mut [f32]) {
+    isa.run(Gibbs { scores, f, g, out });
 }
 
-/// `u[i] = a[i]/(Σ_j e[i, j]·v[j] + idle[i])`, then `sums[j] = Σ_i u[i]·e[i, j]`, in one pass over e.
-pub fn sweep(e: &[f32], v: &[f32], a: &[f32], idle: &[f32], u: &mut [f32], sums: &mut [f32]) {
+pub(crate) fn sweep(
+    isa: Isa,
+    e: &[f32],
+    v: &[f32],
+    a: &[f32],
+    idle: &[f32],
+    u: &mut [f32],
+    sums: &mut [f32],
+) {
     let f = |i: usize, dot: f32| a[i] / (dot + idle[i]);
-    Isa::best().run_vectors(Sweep { e, v, f, u, sums });
+    isa.run_vectors(Sweep { e, v, f, u, sums });
 }
 
-/// The reverse of [`sweep`]: `w[i] = u[i]·(slope[i] − u[i]·Σ_j e[i, j]·x[j])/a[i]`, then `sums[j] = Σ_i w[i]·e[i, j]`.
-pub fn reverse_sweep(
+pub(crate) fn reverse_sweep(
+    isa: Isa,
     e: &[f32],
     x: &[f32],
-    u: &[f32],
-    slope: &[f32],
-    a: &[f32],
+    [u, slope, a]: [&[f32]; 3],
     w: &mut [f32],
     sums: &mut [f32],
 ) {
     let f = |i: usize, dot: f32| u[i] * (slope[i] - u[i] * dot) / a[i];
-    Isa::best().run_vectors(Sweep {
+    isa.run_vectors(Sweep {
         e,
         v: x,
         f,
@@ -40,9 +44,14 @@ pub fn reverse_sweep(
     });
 }
 
-/// `out[i, j] −= e[i, j]·Σ_k left[k, i]·right[k, j]`.
-pub fn subtract_products(e: &[f32], left: &[f32], right: &[f32], rows: usize, out: &mut [f32]) {
-    Isa::best().run_vectors(SubtractProducts {
+pub(crate) fn subtract_products(
+    isa: Isa,
+    e: &[f32],
+    [left, right]: [&[f32]; 2],
+    rows: usize,
+    out: &mut [f32],
+) {
+    isa.run_vectors(SubtractProducts {
         e,
         left,
         right,
@@ -51,19 +60,16 @@ pub fn subtract_products(e: &[f32], left: &[f32], right: &[f32], rows: usize, ou
     });
 }
 
-/// `out[i] = ln Σ_j exp(scores[i, j] + g[j])`.
-pub fn log_row_sums(scores: &[f32], g: &[f32], out: &mut [f32]) {
-    Isa::best().run(LogRowSums { scores, g, out });
+pub(crate) fn log_row_sums(isa: Isa, scores: &[f32], g: &[f32], out: &mut [f32]) {
+    isa.run(LogRowSums { scores, g, out });
 }
 
-/// `out[j] = ln Σ_i exp(scores[i, j] + f[i])`.
-pub fn log_column_sums(scores: &[f32], f: &[f32], out: &mut [f32]) {
-    Isa::best().run(LogColumnSums { scores, f, out });
+pub(crate) fn log_column_sums(isa: Isa, scores: &[f32], f: &[f32], out: &mut [f32]) {
+    isa.run(LogColumnSums { scores, f, out });
 }
 
-/// `out[i, j] = u[i]·e[i, j]·v[j]`.
-pub fn scale(e: &[f32], u: &[f32], v: &[f32], out: &mut [f32]) {
-    Isa::best().run(Scale { e, u, v, out });
+pub(crate) fn scale(isa: Isa, e: &[f32], u: &[f32], v: &[f32], out: &mut [f32]) {
+    isa.run(Scale { e, u, v, out });
 }
 
 struct Gibbs<'a> {

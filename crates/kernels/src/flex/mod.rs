@@ -53,7 +53,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use isa::Isa;
+pub(crate) use isa::Isa;
 
 /// From how many elements on the work is split over threads: about 300 µs of it. A second thread gained nothing measurable below, and on a busy
 /// machine waiting for it cost several times the work.

@@ -1,8 +1,9 @@
-//! The algorithm for one matrix of costs.
+//! The algorithm for one matrix of scores.
 //!
 //! Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and Sparse Linear Assignment Problems", 1987. Column reduction,
 //! reduction transfer and augmenting row reduction give a partial assignment with feasible duals; every row that is left is assigned along a
-//! shortest path of alternating pairs. Throughout `u[i] + v[j] ≤ cost[i, j]`, with equality on assigned pairs.
+//! shortest path of alternating pairs. Scores are maximised here: throughout `u[i] + v[j] ≥ x[i, j]`, with equality on assigned pairs, and the
+//! reduced cost of a pair is `v[j] − x[i, j]`, up to its row's u.
 //!
 //! With more columns than rows the first two steps, which give every column a dual, are left out: the duals of columns that stay free must be
 //! 0. The caller transposes what has more rows than columns.
@@ -12,9 +13,9 @@ pub(super) const FREE: usize = usize::MAX;
 /// Rounds of augmenting row reduction, as in the paper.
 const ROUNDS: usize = 2;
 
-/// Costs `[n, m]`, n ≤ m, row after row, none NaN or −∞; +∞ forbids a pair.
+/// Scores `[n, m]`, n ≤ m, row after row, none NaN or +∞; −∞ forbids a pair.
 pub(super) struct Problem<'a> {
-    pub(super) cost: &'a [f64],
+    pub(super) scores: &'a [f64],
     pub(super) m: usize,
 }
 
@@ -35,14 +36,14 @@ struct TwoBest {
 
 impl Problem<'_> {
     fn row(&self, i: usize) -> &[f64] {
-        &self.cost[i * self.m..][..self.m]
+        &self.scores[i * self.m..][..self.m]
     }
 
     fn rows(&self) -> usize {
-        self.cost.len() / self.m
+        self.scores.len() / self.m
     }
 
-    /// The cheapest complete assignment; `Err` is a row that cannot be assigned.
+    /// The best complete assignment; `Err` is a row that cannot be assigned.
     pub(super) fn solve(&self) -> Result<Matching, usize> {
         let n = self.rows();
         let mut matching = Matching {
@@ -84,8 +85,8 @@ impl Problem<'_> {
         Ok(matching)
     }
 
-    /// Every column takes the smallest cost in it as its dual, and that row as its partner if the row has none; then the duals of partners
-    /// of a single column are lowered as far as the row's second best allows.
+    /// Every column takes the largest score in it as its dual, and that row as its partner if the row has none; then the duals of partners
+    /// of a single column are raised as far as the row's second best allows.
     fn reduce_columns(&self, matching: &mut Matching) {
         let n = self.rows();
         let Matching {
@@ -94,22 +95,20 @@ impl Problem<'_> {
             v,
         } = matching;
         v.copy_from_slice(self.row(0));
-        let mut cheapest = vec![0; self.m];
+        let mut best = vec![0; self.m];
         for i in 1..n {
-            for ((v, cheapest), &cost) in v.iter_mut().zip(&mut cheapest).zip(self.row(i)) {
-                if cost < *v {
-                    (*v, *cheapest) = (cost, i);
-                }
+            for ((v, best), &x) in v.iter_mut().zip(&mut best).zip(self.row(i)) {
+                (*v, *best) = if x > *v { (x, i) } else { (*v, *best) };
             }
         }
         let mut wanted = vec![0_u32; n];
         for j in (0..self.m).rev() {
-            if v[j] == f64::INFINITY {
+            if v[j] == f64::NEG_INFINITY {
                 // No row may have it; found out later.
                 v[j] = 0.0;
                 continue;
             }
-            let i = cheapest[j];
+            let i = best[j];
             wanted[i] += 1;
             if column_of[i] == FREE {
                 (column_of[i], row_of[j]) = (j, i);
@@ -120,16 +119,16 @@ impl Problem<'_> {
             let others = self.row(i).iter().zip(&*v).enumerate();
             let slack = others
                 .filter(|&(j, _)| j != own)
-                .map(|(_, (cost, v))| cost - v)
+                .map(|(_, (x, v))| v - x)
                 .fold(f64::INFINITY, f64::min);
             if slack.is_finite() {
-                v[own] -= slack;
+                v[own] += slack;
             }
         }
     }
 
-    /// Each free row takes its best column and lowers that column's dual until the second best is as good; the row that had the column is
-    /// free again and goes on, at once if the dual fell.
+    /// Each free row takes its best column and raises that column's dual until the second best is as good; the row that had the column is
+    /// free again and goes on, at once if the dual rose.
     fn reduce_rows(&self, matching: &mut Matching, free: Vec<usize>) -> Vec<usize> {
         let Matching {
             column_of,
@@ -153,10 +152,10 @@ impl Problem<'_> {
                     left.push(i);
                     break;
                 }
-                let lowered = v[column] - (second - best);
-                let falls = lowered < v[column];
-                if falls {
-                    v[column] = lowered;
+                let raised = v[column] + (second - best);
+                let rises = raised > v[column];
+                if rises {
+                    v[column] = raised;
                 } else if row_of[column] != FREE {
                     column = other;
                 }
@@ -167,7 +166,7 @@ impl Problem<'_> {
                 }
                 column_of[displaced] = FREE;
                 patience = patience.saturating_sub(1);
-                if !falls || patience == 0 {
+                if !rises || patience == 0 {
                     left.push(displaced);
                     break;
                 }
@@ -178,15 +177,15 @@ impl Problem<'_> {
     }
 }
 
-fn two_best(costs: &[f64], v: &[f64]) -> TwoBest {
+fn two_best(scores: &[f64], v: &[f64]) -> TwoBest {
     let mut two = TwoBest {
         best: f64::INFINITY,
         column: 0,
         second: f64::INFINITY,
         other: 0,
     };
-    for (j, (cost, v)) in costs.iter().zip(v).enumerate() {
-        let reduced = cost - v;
+    for (j, (x, v)) in scores.iter().zip(v).enumerate() {
+        let reduced = v - x;
         if reduced < two.second {
             if reduced < two.best {
                 (two.second, two.other) = (two.best, two.column);
@@ -202,8 +201,9 @@ fn two_best(costs: &[f64], v: &[f64]) -> TwoBest {
 /// Dijkstra's search from a free row to the nearest free column, in reduced costs.
 struct Search {
     distance: Vec<f64>,
+    /// The row before each column on the shortest path.
     before: Vec<usize>,
-    /// Columns: scanned, then those at the smallest distance, then the others.
+    /// Columns: scanned ones, then the others.
     columns: Vec<usize>,
 }
 
@@ -222,77 +222,59 @@ impl Search {
         matching: &mut Matching,
         row: usize,
     ) -> Result<(), usize> {
-        let m = problem.m;
-        let (distance, before, columns) = (&mut self.distance, &mut self.before, &mut self.columns);
-        for ((distance, cost), v) in distance.iter_mut().zip(problem.row(row)).zip(&matching.v) {
-            *distance = cost - v;
-        }
-        before.fill(row);
-        // columns[..low] are scanned, columns[low..high] are at the smallest distance.
-        let (mut low, mut high, mut scanned_before) = (0, 0, 0);
-        let mut nearest = 0.0;
-        let end = 'search: loop {
-            if low == high {
-                scanned_before = low;
-                nearest = f64::INFINITY;
-                for &j in &columns[low..] {
-                    nearest = if distance[j] < nearest {
-                        distance[j]
-                    } else {
-                        nearest
-                    };
-                }
-                if nearest == f64::INFINITY {
-                    return Err(row);
-                }
-                for k in low..m {
-                    let j = columns[k];
-                    if distance[j] == nearest {
-                        columns.swap(k, high);
-                        high += 1;
-                    }
-                }
-                for &j in &columns[low..high] {
-                    if matching.row_of[j] == FREE {
-                        break 'search j;
-                    }
-                }
+        self.distance.fill(f64::INFINITY);
+        let (mut i, mut offset) = (row, 0.0);
+        let mut scanned = 0;
+        let (end, nearest) = loop {
+            let (nearest, place) = self.relax(problem.row(i), matching, offset, i, scanned);
+            if nearest == f64::INFINITY {
+                return Err(row);
             }
-            let j = columns[low];
-            low += 1;
-            let i = matching.row_of[j];
-            let costs = problem.row(i);
-            let offset = costs[j] - matching.v[j] - nearest;
-            for k in high..m {
-                let j = columns[k];
-                let through = costs[j] - matching.v[j] - offset;
-                if through < distance[j] {
-                    distance[j] = through;
-                    before[j] = i;
-                    // Rounding may bring it below.
-                    if through <= nearest {
-                        if matching.row_of[j] == FREE {
-                            distance[j] = nearest;
-                            break 'search j;
-                        }
-                        distance[j] = nearest;
-                        columns.swap(k, high);
-                        high += 1;
-                    }
-                }
+            let j = self.columns[place];
+            if matching.row_of[j] == FREE {
+                break (j, nearest);
             }
+            self.columns.swap(scanned, place);
+            scanned += 1;
+            i = matching.row_of[j];
+            offset = matching.v[j] - problem.row(i)[j] - nearest;
         };
-        for &j in &columns[..scanned_before] {
-            matching.v[j] += distance[j] - nearest;
+        for &j in &self.columns[..scanned] {
+            matching.v[j] += nearest - self.distance[j];
         }
         let mut j = end;
         loop {
-            let i = before[j];
+            let i = self.before[j];
             matching.row_of[j] = i;
             core::mem::swap(&mut j, &mut matching.column_of[i]);
             if i == row {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes the paths through row i; returns the distance and the place of the nearest column that is not scanned, a free one if there is
+    /// a choice.
+    fn relax(
+        &mut self,
+        scores: &[f64],
+        matching: &Matching,
+        offset: f64,
+        i: usize,
+        scanned: usize,
+    ) -> (f64, usize) {
+        let (mut nearest, mut place) = (f64::INFINITY, scanned);
+        for (at, &j) in self.columns.iter().enumerate().skip(scanned) {
+            let through = matching.v[j] - scores[j] - offset;
+            let distance = &mut self.distance[j];
+            if through < *distance {
+                *distance = through;
+                self.before[j] = i;
+            }
+            if *distance < nearest || (*distance == nearest && matching.row_of[j] == FREE) {
+                (nearest, place) = (*distance, at);
+            }
+        }
+        (nearest, place)
     }
 }

@@ -12,6 +12,7 @@ use crate::Error;
 use burn::tensor::{Tensor, TensorData};
 use jonker_volgenant::{FREE, Matching, Problem};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// An optimal matching of one matrix of scores.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,21 +215,21 @@ fn solve(
             column_duals: vec![0.0; m],
         });
     }
+    // The algorithm wants no more rows than columns.
     let upright = n <= m;
-    // The algorithm wants costs, and no more rows than columns.
-    let cost: Vec<f64> = if upright {
-        scores.iter().map(|x| -x).collect()
+    let x: Cow<'_, [f64]> = if upright {
+        scores.into()
     } else {
         let columns = (0..m).flat_map(|j| scores[j..].iter().step_by(m));
-        columns.map(|x| -x).collect()
+        columns.copied().collect()
     };
     let problem = Problem {
-        cost: &cost,
+        scores: &x,
         m: n.max(m),
     };
     let solved = match duals {
         Some(duals) if n == m => {
-            let start = duals.iter().map(|v| if v.is_finite() { -v } else { 0.0 });
+            let start = duals.iter().map(|&v| if v.is_finite() { v } else { 0.0 });
             problem.solve_from(start.collect())
         }
         _ => problem.solve(),
@@ -236,16 +237,16 @@ fn solve(
     let Matching {
         column_of,
         row_of,
-        v,
+        v: long_duals,
     } = solved.map_err(|row| Error::Infeasible { matrix, row })?;
-    let mut value = 0.0;
-    let mut short_duals = Vec::with_capacity(column_of.len());
-    for (i, &j) in column_of.iter().enumerate() {
-        let cost = cost[i * problem.m + j];
-        value -= cost;
-        short_duals.push(v[j] - cost);
-    }
-    let long_duals = v.iter().map(|v| -v).collect();
+    let pairs = column_of.iter().enumerate();
+    let scores_of_pairs: Vec<f64> = pairs.map(|(i, &j)| x[i * problem.m + j]).collect();
+    let value = scores_of_pairs.iter().sum();
+    let short_duals = column_of
+        .iter()
+        .zip(scores_of_pairs)
+        .map(|(&j, x)| x - long_duals[j])
+        .collect();
     let partners = |list: Vec<usize>| {
         let some = list.into_iter().map(|j| (j != FREE).then_some(j));
         some.collect()

@@ -1,5 +1,6 @@
 //! Every instruction set of this CPU against double precision.
 
+mod balance;
 mod conv;
 mod linear;
 mod noise;
