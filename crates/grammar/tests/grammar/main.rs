@@ -13,3 +13,4 @@ mod notations;
 mod parsing;
 mod programs;
 mod random_grammar;
+mod rings;
