@@ -183,7 +183,7 @@ fn autoencoder(seed: u64, device: &Device) {
         ..OptimizerConfig::default()
     };
     let mut trained = Trained::new(model, &schema, "rloo", &optimizer, device);
-    let order = Order::new(0, set.train.len(), BATCH);
+    let mut order = Order::new(0, set.train.len(), BATCH);
     for (stage, last) in [("untrained", 0), ("1 epoch", 2084), ("10 epochs", 20_840)] {
         trained.until(last, |model, step, run| {
             let batch = upload(Split::Train, &order.batch(step - 1));
@@ -237,7 +237,7 @@ fn presence(seed: u64, device: &Device) {
     ));
     let optimizer = OptimizerConfig::default();
     let mut trained = Trained::new(model, &schema, "pathwise", &optimizer, device);
-    let order = Order::new(0, set.train.len(), BATCH);
+    let mut order = Order::new(0, set.train.len(), BATCH);
     let last = 600;
     trained.until(last, |model, step, run| {
         let batch = upload(&order.batch(step - 1));

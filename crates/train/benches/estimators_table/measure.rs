@@ -154,16 +154,15 @@ pub(crate) fn measure(
 ) -> Result<Figures, EstimatorError> {
     let mut estimator = build(task, config)?;
     let width = truth.gradient.len();
-    let (mut calls, mut estimates, mut evaluations) = (0.0, 0.0, 0.0);
+    let (mut calls, mut estimates) = (0, 0.0);
     let start = cpu_seconds();
-    let seconds = loop {
+    let (evaluations, seconds) = loop {
         let estimate = estimator.estimate(task.program, &Noise::new(task.seed, FIRST));
-        evaluations = estimate.report.evaluations;
         estimates += ((task.gradients)(&estimate.surrogate).len() / width) as f64;
-        calls += 1.0;
+        calls += 1;
         let spent = cpu_seconds() - start;
-        if calls >= 3.0 && spent > TIMED {
-            break spent / estimates;
+        if calls >= 3 && spent > TIMED {
+            break (estimate.report.evaluations, spent / estimates);
         }
     };
     let blocks = gather(task, &mut *estimator, width);
