@@ -10,8 +10,9 @@ use crate::clock::cpu_seconds;
 
 /// Estimates are gathered in so many blocks, whose differences say how sure a figure is.
 const BLOCKS: usize = 10;
-/// Steps that tune an estimator that owns parameters, by Adam at rate 0.01.
+/// Most steps that tune an estimator that owns parameters, by Adam at rate 0.01, and CPU seconds after which there are no more.
 const TUNE_STEPS: u64 = 500;
+const TUNE_SECONDS: f64 = 5.0;
 const TUNE_RATE: f64 = 0.01;
 /// The step whose noise the first call sees; tuning has those before it.
 const FIRST: u64 = 1 << 40;
@@ -94,7 +95,11 @@ fn build(task: &Task<'_>, config: &EstimatorConfig) -> Result<Box<dyn Estimator>
     let mut estimator = config.build(&schema, Objective::default(), task.device)?;
     if !estimator.owned().rules.is_empty() {
         let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+        let start = cpu_seconds();
         for step in 0..TUNE_STEPS {
+            if cpu_seconds() - start > TUNE_SECONDS {
+                break;
+            }
             let estimate = estimator.estimate(task.program, &Noise::new(task.seed, step));
             let Some(tuning) = estimate.tuning else {
                 continue;
@@ -154,16 +159,15 @@ pub(crate) fn measure(
 ) -> Result<Figures, EstimatorError> {
     let mut estimator = build(task, config)?;
     let width = truth.gradient.len();
-    let (mut calls, mut estimates, mut evaluations) = (0.0, 0.0, 0.0);
+    let (mut calls, mut estimates) = (0, 0.0);
     let start = cpu_seconds();
-    let seconds = loop {
+    let (evaluations, seconds) = loop {
         let estimate = estimator.estimate(task.program, &Noise::new(task.seed, FIRST));
-        evaluations = estimate.report.evaluations;
         estimates += ((task.gradients)(&estimate.surrogate).len() / width) as f64;
-        calls += 1.0;
+        calls += 1;
         let spent = cpu_seconds() - start;
-        if calls >= 3.0 && spent > TIMED {
-            break spent / estimates;
+        if calls >= 3 && spent > TIMED {
+            break (estimate.report.evaluations, spent / estimates);
         }
     };
     let blocks = gather(task, &mut *estimator, width);
