@@ -1,0 +1,10 @@
+//! Laws of rankings in f64: densities, slopes, conditional noise, and every estimator on a Plackett-Luce choice against enumeration.
+
+#![expect(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod estimators;
+mod grid;
+mod mallows;
+mod plackett_luce;
+mod refusals;
+mod support;
