@@ -3,7 +3,7 @@
 //! Sources: Kendall, "A New Measure of Rank Correlation", 1938, and "The Treatment of Ties in Ranking Problems", 1945; Knight, "A Computer
 //! Method for Calculating Kendall's Tau with Ungrouped Data", 1966; Diaconis & Graham, "Spearman's Footrule as a Measure of Disarray", 1977.
 
-/// Kendall's τ_b: the correlation of the signs of all pairs, in [−1, 1], in O(n log n).
+/// Kendall's `τ_b`: the correlation of the signs of all pairs, in [−1, 1], in O(n log n).
 ///
 /// Ties are allowed: `(C − D) / √((P − T_a)(P − T_b))` with C pairs in the same order, D in opposite order, P pairs, of which T are tied. Without
 /// ties that is `1 − 2D/P`. NaN where all pairs of a ranking are tied, and for fewer than two things.

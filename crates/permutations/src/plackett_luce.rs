@@ -118,7 +118,7 @@ impl PlackettLuce {
 
     /// A latent z from `p(z | ranks)`: `z = s + Gumbel` given that its descending order is the ranking. The noise of an item serves at its rank.
     ///
-    /// The largest is a Gumbel variable around φ_0, each next one a Gumbel variable around φ_k cut off at the one before:
+    /// The largest is a Gumbel variable around `φ_0`, each next one a Gumbel variable around `φ_k` cut off at the one before:
     /// `e^{−z_k} = Σ_{j ≤ k} e^{−(φ_j + Gumbel_j)}`.
     #[must_use]
     pub fn conditional(self, scores: Tensor<2>, ranks: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {

@@ -66,7 +66,7 @@ impl Law for PlackettLuce {
     }
 
     fn support(&self, params: usize, limit: usize) -> Option<Vec<Vec<f64>>> {
-        let count = (1..=params).try_fold(1_usize, |product, k| product.checked_mul(k))?;
+        let count = (1..=params).try_fold(1_usize, usize::checked_mul)?;
         if count > limit {
             return None;
         }

@@ -5,7 +5,9 @@
 
 mod air;
 mod bilevel;
+mod jigsaw;
 mod ntm;
 mod policy;
 mod sbn;
+mod sorting;
 mod support;

@@ -171,7 +171,7 @@ impl SortingNetwork {
         of_matrix[..D].copy_from_slice(&shape);
         let mut values = self.lists(x);
         let batch = values.dims()[0];
-        let eye = Tensor::<2>::eye(self.n, (&values.device(), values.dtype()));
+        let eye = Tensor::<2>::eye(self.n, &values.device()).cast(values.dtype());
         let mut matrix = eye.unsqueeze::<3>().expand([batch, self.n, self.n]);
         for layer in &self.layers {
             let (partner, keep) = self.compare(layer, &values);

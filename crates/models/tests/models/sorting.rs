@@ -1,0 +1,126 @@
+//! Sorting: the affine head against every list, the host's copy of the networks, and gradients of the expected distance against its sum over all orders.
+
+use burn::tensor::Tensor;
+use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
+use unbiased_models::sorting::{
+    Head, Interval, OrderLaw, Sorter, SortingConfig, SortingProgram, lists,
+};
+use unbiased_permutations::{assign, exact::permutations, permutation::ranks};
+
+use crate::support::{device, differences, gradient, numbers, stirred, tensor, worst};
+
+fn config(n: usize, head: Head, law: OrderLaw) -> SortingConfig {
+    SortingConfig {
+        n,
+        head,
+        hidden: 5,
+        law,
+        ..SortingConfig::default()
+    }
+}
+
+fn network(config: &SortingConfig) -> Sorter {
+    stirred(Sorter::new(config, 1, &device().autodiff()), 1.0, 0.7)
+}
+
+#[test]
+fn rising_slopes_sort_every_list_and_others_do_not() {
+    let config = config(30, Head::Affine, OrderLaw::GumbelSinkhorn);
+    let sorter = network(&config).on_host();
+    let paper = network(&SortingConfig {
+        head: Head::Paper,
+        ..config
+    });
+    let mut any_wrong = false;
+    for interval in [
+        Interval(0.0, 1.0),
+        Interval(-5.0, 1e4),
+        Interval(1000.0, 1001.0),
+    ] {
+        for x in lists(interval, 30, 20, 3).chunks_exact(30) {
+            let places = ranks(x).unwrap();
+            let best = |scores: &[f64]| assign(scores, [30, 30]).unwrap().list();
+            assert_eq!(best(&sorter.scores(x)), places);
+            any_wrong |= best(&paper.on_host().scores(x)) != places;
+        }
+    }
+    assert!(any_wrong, "an untrained network sorts, too");
+}
+
+#[test]
+fn the_host_computes_the_same_scores() {
+    let x = lists(Interval(-1.0, 2.0), 6, 1, 9);
+    for head in [Head::Paper, Head::Affine] {
+        for law in [OrderLaw::GumbelSinkhorn, OrderLaw::PlackettLuce] {
+            let net = network(&config(6, head, law));
+            let scores = numbers(net.scores(tensor(&x, [1, 6])).inner());
+            assert!(worst(&net.on_host().scores(&x), &scores) < 1e-12);
+        }
+    }
+}
+
+/// `E |Pᵀx − sort(x)|²/n` under Plackett-Luce, by all orders.
+fn expected(net: &Sorter, x: &[f64]) -> f64 {
+    let n = x.len();
+    let scores = net.on_host().scores(x);
+    let mut sorted = x.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let mut total = 0.0;
+    // order[k]: the element at place k.
+    for order in permutations(n).unwrap() {
+        let mut p = 1.0;
+        for k in 0..n {
+            let left: f64 = order[k..].iter().map(|&i| (-scores[i]).exp()).sum();
+            p *= (-scores[order[k]]).exp() / left;
+        }
+        let distance: f64 = order
+            .iter()
+            .zip(&sorted)
+            .map(|(&i, s)| (x[i] - s).powi(2))
+            .sum();
+        total += p * distance / n as f64;
+    }
+    total
+}
+
+#[test]
+fn the_gradient_over_all_orders_equals_finite_differences() {
+    let config = config(4, Head::Paper, OrderLaw::PlackettLuce);
+    let net = network(&config);
+    let x = [0.3, -0.8, 1.1, 0.4];
+    let program = SortingProgram::new(&net, &config, tensor(&x, [1, 4]));
+    let estimator = EstimatorConfig::named("exact");
+    let mut exact = estimator
+        .build(
+            &Schema::of(&program),
+            Objective::default(),
+            &device().autodiff(),
+        )
+        .unwrap();
+    let estimate = exact.estimate(&program, &Noise::new(0, 0));
+    assert!((numbers(estimate.cost)[0] - expected(&net, &x)).abs() < 1e-12);
+    let got = gradient(&net, estimate.surrogate);
+    let want = differences(&net, |net| expected(net, &x));
+    assert!(worst(&got, &want) < 1e-7, "{got:?} {want:?}");
+    // Another list has another gradient.
+    let other = differences(&net, |net| expected(net, &[0.3, -0.8, 0.4, 1.1]));
+    assert!(worst(&other, &want) > 1e-3 || x[2] == x[3]);
+}
+
+#[test]
+fn what_is_not_defined_is_refused_with_what_is() {
+    let config = config(3, Head::Paper, OrderLaw::GumbelSinkhorn);
+    let net = network(&config);
+    let program = SortingProgram::new(&net, &config, Tensor::zeros([1, 3], &device()));
+    let schema = Schema::of(&program);
+    let named = |name: &str| {
+        let mut config = EstimatorConfig::named(name);
+        config.sites.insert("order".into(), name.into());
+        config.build(&schema, Objective::default(), &device().autodiff())
+    };
+    assert!(named("pathwise").is_ok());
+    for name in ["rloo", "rebar", "relax", "reinforce"] {
+        let refusal = named(name).err().expect("refused").to_string();
+        assert!(refusal.contains("no density; use `pathwise`"), "{refusal}");
+    }
+}
