@@ -1,16 +1,17 @@
 //! Learning permutations: relaxations, laws and exact counterparts.
 //!
-//! **Nothing is here yet.** The crate keeps the place and the name; what it will hold:
+//! # Matchings
 //!
-//! * Sinkhorn balancing and its gradient, and the assignment problem it relaxes
-//!   (Mena, Belanger, Linderman & Snoek, "Learning Latent Permutations with Gumbel-Sinkhorn Networks", 2018);
-//! * Gumbel-Sinkhorn samples and their rounding;
-//! * reparameterizations of the Birkhoff polytope
-//!   (Linderman, Mena, Cooper, Paninski & Cunningham, "Reparameterizing the Birkhoff Polytope", 2018);
-//! * the Plackett-Luce law;
-//! * soft sorting.
+//! | what | entry | source |
+//! |---|---|---|
+//! | soft matchings, their gradients, potentials | [`Sinkhorn`] | Sinkhorn and Knopp, 1967; Cuturi, 2013 |
+//! | the best matching, with its duals | [`assign`], [`assign_batch`] | Jonker and Volgenant, 1987 |
+//! | random matchings | [`gumbel_matching`], [`GumbelSinkhorn`] | Mena, Belanger, Linderman and Snoek, 2018 |
+//! | means of matchings under noise, Fenchel-Young loss | [`PerturbedMatching`] | Berthet, Blondel, Teboul, Cuturi, Vert and Bach, 2020 |
+//! | mixtures of few matchings | [`sparse_map()`] | Niculae, Martins, Blondel and Cardie, 2018 |
 //!
-//! With a feature `sites` a permutation will be a choice of a stochastic program, so that estimators can train through it.
+//! Matrices of scores are `[.., n, m]`; row i is matched with column j where the plan has a 1, and the list form of that is `list[i] = j`.
+//! Scores are maximised, and −∞ forbids a pair.
 
 mod assignment;
 mod error;
