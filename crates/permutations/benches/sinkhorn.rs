@@ -25,7 +25,36 @@ fn step(settings: Sinkhorn, x: &Tensor<3>, weights: &Tensor<3>, on_device: bool)
     black_box(x.grad(&gradients));
 }
 
+/// The process's largest resident memory so far, where Linux tells.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// The gradient of many iterations keeps `L·(n + m)` numbers per matrix.
+fn memory() {
+    let (shape, iterations) = ([64, 100, 100], 1000);
+    let (x, weights) = (tensor(shape), tensor(shape));
+    step(Sinkhorn::after(1), &x, &weights, false);
+    let before = peak_mib();
+    step(Sinkhorn::after(iterations), &x, &weights, false);
+    if let (Some(before), Some(after)) = (before, peak_mib()) {
+        let input = (shape.iter().product::<usize>() * 4) as f64 / (1 << 20) as f64;
+        let potentials = input * 2.0 * iterations as f64 / shape[1] as f64;
+        println!(
+            "64 x 100, L = {iterations}: {:.1} MiB more than with L = 1; input {input:.1}, potentials {potentials:.1}, unrolled at least {:.0}",
+            after - before,
+            input * 2.0 * iterations as f64
+        );
+    }
+}
+
 fn main() {
+    memory();
     println!(
         "{:28} {:24} {:>10} {:>10}",
         "case", "", "median ms", "min ms"

@@ -152,7 +152,7 @@ impl ActiveSet {
         }
     }
 
-    /// AᵀX.
+    /// `Aᵀ·X`.
     fn scores(&self, x: &[f64]) -> Vec<f64> {
         let score = |list: &Vec<usize>| {
             let pairs = list.iter().enumerate();

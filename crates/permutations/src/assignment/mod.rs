@@ -269,7 +269,10 @@ fn solve(
 }
 
 fn check(matrix: usize, scores: &[f64], m: usize) -> Result<(), Error> {
-    let Some(at) = scores.iter().position(|x| !(*x < f64::INFINITY)) else {
+    let Some(at) = scores
+        .iter()
+        .position(|&x| x.is_nan() || x == f64::INFINITY)
+    else {
         return Ok(());
     };
     let (what, row, column) = ("score", at / m, at % m);

@@ -158,7 +158,7 @@ impl<T: Real> Method<T> for Anderson {
         self.iterations += 1;
         if let Some((dual, error, next)) = &self.best
             && image.dual < *dual
-            && !(image.error < 2.0 * error)
+            && (image.error.is_nan() || image.error >= 2.0 * error)
         {
             // The mixture led away: on from the best iterate, plainly.
             self.past.clear();
@@ -256,7 +256,7 @@ impl<T: Real> Method<T> for Relaxation {
             let rate = (image.error / self.last_error).clamp(0.0, SLOWEST);
             self.omega = 2.0 / (1.0 + (1.0 - rate).sqrt());
         }
-        if !(image.error < DIVERGED * self.best) {
+        if image.error.is_nan() || image.error >= DIVERGED * self.best {
             self.omega = 1.0;
         }
         self.best = self.best.min(image.error);

@@ -62,14 +62,14 @@ pub(super) fn solve<T: Real>(
         errors: Vec::new(),
         records: Vec::new(),
     };
-    let results = scores
+    let places = scores
         .par_chunks_exact(n * m)
         .zip(solved.plan.par_chunks_exact_mut(n * m))
         .zip(solved.f.par_chunks_exact_mut(n))
         .zip(solved.g.par_chunks_exact_mut(m))
         .enumerate()
         .with_min_len(least(batch, dims, settings.stop.typical()));
-    let one = |(i, (((scores, plan), f), g)): (usize, (((&[T], &mut [T]), &mut [T]), &mut [T]))| {
+    let results = places.map(|(i, (((scores, plan), f), g))| {
         let matrix = Matrix::new(scores, dims);
         let mut start = start.map_or(vec![T::ZERO; m], |start| start[i * m..][..m].to_vec());
         start.resize(matrix.columns(), T::ZERO);
@@ -89,8 +89,8 @@ pub(super) fn solve<T: Real>(
         f.copy_from_slice(&factors.f()[..n]);
         g.copy_from_slice(&factors.g()[..m]);
         (spent + end.iterations, T::from_f64(end.error), record)
-    };
-    let results: Vec<_> = results.map(one).collect();
+    });
+    let results: Vec<_> = results.collect();
     for (iterations, error, record) in results {
         solved.iterations.push(iterations);
         solved.errors.push(error);

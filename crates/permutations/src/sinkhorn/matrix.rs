@@ -298,13 +298,7 @@ pub(super) fn error_of<T: Real>(f: &[T], next: &[T], a: &[T]) -> f64 {
 
 /// The larger one; NaN if one is.
 pub(super) fn larger(a: f64, b: f64) -> f64 {
-    if b < a {
-        a
-    } else if a.is_nan() {
-        a
-    } else {
-        b
-    }
+    if b < a || a.is_nan() { a } else { b }
 }
 
 fn sum_of_logs<T: Real>(start: &[T], factors: &[T]) -> Vec<T> {

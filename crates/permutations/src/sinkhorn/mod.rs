@@ -298,7 +298,7 @@ impl Sinkhorn {
             Stop::After(0) | Stop::Within { at_most: 0, .. } => {
                 return setting("iterations", 0.0, "at least 1");
             }
-            Stop::Within { tolerance, .. } if !(tolerance > 0.0) => {
+            Stop::Within { tolerance, .. } if tolerance.is_nan() || tolerance <= 0.0 => {
                 return setting("tolerance", tolerance, "a positive number");
             }
             _ => {}
