@@ -50,7 +50,7 @@ fn ambiguity_is_said_and_shown() {
 #[test]
 fn texts_outside_the_language_fail_with_their_place() {
     let bench = Bench::new();
-    run_with(&bench, "grammar parse --grammar zinc", "CC.C").fails(1, &["byte 2", "'.C'"]);
+    run_with(&bench, "grammar parse --grammar zinc", "CC.C").fails(1, &["byte 2", "\".C\""]);
     run_with(&bench, "grammar parse --grammar zinc", "CC(")
         .fails(1, &["byte 3", "the end of the text"]);
     run_with(&bench, "grammar parse --grammar equations", "-x").fails(1, &["byte 0"]);

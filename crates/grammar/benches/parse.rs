@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use flate2::read::GzDecoder;
-use unbiased_grammar::languages::{Language, json, mini_c::MiniC, programs::Programs};
+use unbiased_grammar::languages::{
+    Language, json, mini_c::MiniC, programs::Programs, rings::Rings,
+};
 use unbiased_grammar::{
     AttributeGrammar, Attributes, Batch, Codec, Counts, Draws, Grammar, Parser, bits, sample,
 };
@@ -230,5 +232,11 @@ fn main() {
     ]);
     let attributes = json::Json::new(&grammar, &schema).expect("a schema");
     attribute_masks("json", &AttributeGrammar::new(&grammar, attributes), 200);
+    let molecules = Language::named("zinc_right").expect("a language").grammar();
+    attribute_masks(
+        "zinc_right",
+        &AttributeGrammar::new(&molecules, Rings::new(&molecules)),
+        277,
+    );
     batches("zinc", 277, 500);
 }

@@ -49,7 +49,7 @@ impl<'g> Counts<'g> {
         let (rhs, several) = rests(grammar);
         let width = max_productions.saturating_add(1);
         let cells = width.saturating_mul(grammar.nonterminals() + several.len());
-        if cells as u64 * 24 > MAX_BYTES {
+        if (cells as u64).saturating_mul(24) > MAX_BYTES {
             return Err(too_much());
         }
         let mut counts = Self {

@@ -17,6 +17,8 @@ use crate::grammar::{Grammar, Symbol};
 const MAX_CELLS: usize = 1 << 22;
 /// Most rounds towards a fixed point of probabilities.
 const MAX_ROUNDS: usize = 10_000;
+/// Most sums of the whole table: a minute for counts, less for others.
+const MAX_SUMS: usize = 1 << 30;
 
 /// What is summed over derivations.
 trait Value: Clone {
@@ -135,7 +137,7 @@ impl Grammar {
     /// Whether a sequence of terminals is of the language.
     ///
     /// # Errors
-    /// The table would have more than about four million entries.
+    /// The table would have more than about four million entries, or take more than about 2^30 sums.
     pub fn recognizes(&self, terminals: &[u16]) -> Result<bool, GrammarError> {
         table::<bool>(self, terminals)
     }
@@ -143,7 +145,7 @@ impl Grammar {
     /// How many derivations a sequence of terminals has; `None` if infinitely many.
     ///
     /// # Errors
-    /// The table would have more than about four million entries.
+    /// The table would have more than about four million entries, or take more than about 2^30 sums.
     pub fn derivations_of(&self, terminals: &[u16]) -> Result<Option<BigUint>, GrammarError> {
         Ok(table::<Count>(self, terminals)?.0)
     }
@@ -151,7 +153,7 @@ impl Grammar {
     /// The logarithm of the probability of a sequence of terminals, over all of its derivations: the inside probability of the start symbol.
     ///
     /// # Errors
-    /// The table would have more than about four million entries.
+    /// The table would have more than about four million entries, or take more than about 2^30 sums.
     pub fn ln_inside(&self, terminals: &[u16]) -> Result<f64, GrammarError> {
         Ok(table::<Ln>(self, terminals)?.0)
     }
@@ -165,6 +167,7 @@ struct Table<'g, V> {
     width: usize,
     length: usize,
     cells: Vec<V>,
+    sums: usize,
 }
 
 fn table<V: Value>(grammar: &Grammar, terminals: &[u16]) -> Result<V, GrammarError> {
@@ -190,10 +193,11 @@ fn table<V: Value>(grammar: &Grammar, terminals: &[u16]) -> Result<V, GrammarErr
         width,
         length,
         cells: vec![V::zero(); cells],
+        sums: 0,
     };
     for size in 0..=length {
         for start in 0..=length - size {
-            table.fill(start, start + size, terminals);
+            table.fill(start, start + size, terminals)?;
         }
     }
     Ok(table.at(usize::from(grammar.start()), 0, length).clone())
@@ -208,8 +212,9 @@ impl<V: Value> Table<'_, V> {
         &self.cells[self.cell(what, start, end)]
     }
 
-    fn fill(&mut self, start: usize, end: usize, terminals: &[u16]) {
+    fn fill(&mut self, start: usize, end: usize, terminals: &[u16]) -> Result<(), GrammarError> {
         let grammar = self.grammar;
+        self.sums += self.width * (end - start);
         // What comes from shorter spans is known.
         let mut known = vec![V::zero(); self.width];
         for production in 0..grammar.productions() as u16 {
@@ -242,14 +247,21 @@ impl<V: Value> Table<'_, V> {
                 known[first + rhs.len()] = V::one();
             }
         }
-        self.settle(start, end, &known);
+        self.settle(start, end, &known)
     }
 
-    fn settle(&mut self, start: usize, end: usize, known: &[V]) {
+    fn settle(&mut self, start: usize, end: usize, known: &[V]) -> Result<(), GrammarError> {
         let grammar = self.grammar;
         let acyclic = grammar.nonterminals() + 2;
         for round in 0..MAX_ROUNDS {
             let mut changed = false;
+            self.sums += self.width;
+            if self.sums > MAX_SUMS {
+                return Err(GrammarError::Limit {
+                    what: "the number of sums over spans",
+                    limit: MAX_SUMS,
+                });
+            }
             for nonterminal in 0..grammar.nonterminals() as u16 {
                 let mut sum = V::zero();
                 for &production in grammar.productions_of(nonterminal) {
@@ -268,9 +280,10 @@ impl<V: Value> Table<'_, V> {
                 }
             }
             if !changed {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     /// The dotted productions of one production, the dot moving to the front.

@@ -5,7 +5,11 @@
 
 use num_bigint::BigUint;
 
+use crate::error::GrammarError;
 use crate::grammar::{Grammar, Symbol};
+
+/// Most productions of the longest derivation of a depth.
+const MAX_LENGTH: u64 = 1 << 20;
 
 /// Derivations in order; each is the sequence of its productions.
 #[derive(Debug, Clone)]
@@ -27,10 +31,13 @@ const NONE: u32 = u32::MAX;
 
 impl Grammar {
     /// All derivations of at most this depth.
-    #[must_use]
-    pub fn derivations(&self, depth: u32) -> Derivations<'_> {
+    ///
+    /// # Errors
+    /// A derivation of this depth may have more than a million productions.
+    pub fn derivations(&self, depth: u32) -> Result<Derivations<'_>, GrammarError> {
+        longest(self, depth)?;
         let least = least_depths(self);
-        Derivations {
+        Ok(Derivations {
             grammar: self,
             finished: least[usize::from(self.start())] > depth,
             least,
@@ -39,12 +46,15 @@ impl Grammar {
             started: false,
             depth,
             open: Vec::new(),
-        }
+        })
     }
 
     /// How many derivations have at most this depth.
-    #[must_use]
-    pub fn count_to_depth(&self, depth: u32) -> BigUint {
+    ///
+    /// # Errors
+    /// A derivation of this depth may have more than a million productions.
+    pub fn count_to_depth(&self, depth: u32) -> Result<BigUint, GrammarError> {
+        longest(self, depth)?;
         let mut counts = vec![BigUint::ZERO; self.nonterminals()];
         for depth in 1..=depth {
             let next = (0..self.nonterminals() as u16).map(|nonterminal| {
@@ -65,8 +75,41 @@ impl Grammar {
             });
             counts = next.collect();
         }
-        counts[usize::from(self.start())].clone()
+        Ok(counts[usize::from(self.start())].clone())
     }
+}
+
+/// Checks that no derivation of a depth is too long: they grow exponentially with the depth.
+fn longest(grammar: &Grammar, depth: u32) -> Result<(), GrammarError> {
+    let mut lengths = vec![0_u64; grammar.nonterminals()];
+    for _ in 0..depth {
+        let next: Vec<u64> = (0..grammar.nonterminals() as u16)
+            .map(|nonterminal| {
+                let lengths = grammar
+                    .productions_of(nonterminal)
+                    .iter()
+                    .map(|&production| {
+                        let children = grammar.children(production);
+                        children
+                            .map(|child| lengths[usize::from(child)])
+                            .fold(1, u64::saturating_add)
+                    });
+                lengths.max().unwrap_or(0)
+            })
+            .collect();
+        if next[usize::from(grammar.start())] > MAX_LENGTH {
+            let what = "the number of productions of the longest derivation of this depth";
+            return Err(GrammarError::Limit {
+                what,
+                limit: MAX_LENGTH as usize,
+            });
+        }
+        if next == lengths {
+            break;
+        }
+        lengths = next;
+    }
+    Ok(())
 }
 
 fn least_depth(grammar: &Grammar, production: u16, least: &[u32]) -> u32 {

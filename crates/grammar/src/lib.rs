@@ -19,6 +19,7 @@
 //! | pick from masked logits | [`sample()`], [`argmax`], [`log_prob`] | |
 //! | add rules beyond the grammar | [`Attributes`], [`AttributeGrammar`] | Knuth 1968; Dai, Tian, Dai, Skiena & Song 2018 |
 //! | use a language that is there already | [`languages`] | |
+//! | have masks as tensors (feature `burn`) | `device` | |
 //!
 //! A complete program, from grammar to texts that are always right:
 //!
@@ -56,6 +57,8 @@ mod check;
 mod codec;
 mod count;
 mod cyk;
+#[cfg(feature = "burn")]
+pub mod device;
 mod draws;
 mod earley;
 mod enumerate;

@@ -3,8 +3,8 @@
 use crate::draws::Draws;
 use crate::grammar::Grammar;
 
-/// Rounds towards the probability that a derivation ends; slow only where it hardly does.
-const MAX_ROUNDS: usize = 100_000;
+/// Rounds towards the probability that a derivation ends, times symbols; slow only where it hardly does.
+const MAX_STEPS: usize = 1 << 28;
 
 impl Grammar {
     /// Draws a derivation, production by production; `None` if it is not finished after so many.
@@ -49,11 +49,14 @@ impl Grammar {
             .sum()
     }
 
-    /// The probability that a derivation of each nonterminal ends: the smallest solution of `z(A) = sum_r P(r) prod_{B in r} z(B)`.
+    /// The probability that a derivation of each nonterminal ends: the smallest solution of `z(A) = sum_r P(r) prod_{B in r} z(B)`, from below. Grammars
+    /// that only just end, or large ones that hardly do, are given up after some seconds, with less than the truth.
     #[must_use]
     pub fn ends(&self) -> Vec<f64> {
         let mut ends = vec![0.0; self.nonterminals()];
-        for _ in 0..MAX_ROUNDS {
+        let symbols =
+            (0..self.productions() as u16).map(|production| self.rhs(production).len() + 1);
+        for _ in 0..MAX_STEPS / symbols.sum::<usize>() {
             let mut change = 0.0_f64;
             for nonterminal in 0..self.nonterminals() as u16 {
                 let terms = self.productions_of(nonterminal).iter().map(|&production| {

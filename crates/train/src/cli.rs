@@ -198,7 +198,7 @@ pub enum GrammarCommand {
 /// Which grammar.
 #[derive(Debug, Args)]
 pub struct GrammarArgs {
-    /// File with a grammar (NLTK arrows, BNF, EBNF or Lark), or equations, json, lists, mini_c, programs, zinc or zinc_right
+    /// File with a grammar (NLTK arrows, BNF, EBNF or Lark), or a built-in language: `equations`, `json`, `lists`, `mini_c`, `programs`, `zinc`, `zinc_right`
     #[arg(long, value_name = "FILE|NAME")]
     pub grammar: String,
     /// Let spaces stand between the terminals of a text; built-in languages know by themselves

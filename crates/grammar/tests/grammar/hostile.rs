@@ -56,6 +56,12 @@ fn empty_derivations_of_exponential_size_are_refused() {
         ));
         assert!(grammar.fewest_productions(0).unwrap() > 1 << 30);
         assert!(Counts::new(&grammar, 200).is_ok());
+        let limit = |result: Result<(), GrammarError>| {
+            assert!(matches!(result, Err(GrammarError::Limit { .. })));
+        };
+        limit(Counts::new(&grammar, usize::MAX).map(|_| ()));
+        limit(grammar.derivations(100).map(|_| ()));
+        limit(grammar.count_to_depth(u32::MAX).map(|_| ()));
     });
 }
 

@@ -10,8 +10,8 @@ use crate::molecules::zinc;
 
 /// Whether all rings close, between atoms that are not bonded already, with orders that agree.
 fn is_right(text: &str) -> bool {
-    let mut bonds = HashSet::<(usize, usize)>::new();
-    let mut open = HashMap::<char, (usize, char)>::new();
+    let mut bonds: HashSet<(usize, usize)> = HashSet::new();
+    let mut open: HashMap<char, (usize, char)> = HashMap::new();
     let (mut atoms, mut current, mut branches, mut bond) = (0, None, Vec::new(), ' ');
     let mut letters = text.chars().peekable();
     let order = |bond: char| match bond {

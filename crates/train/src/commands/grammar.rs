@@ -80,7 +80,9 @@ fn rules<'g>(
 ) -> Result<Box<dyn Rules + 'g>, Failure> {
     let rules = language.and_then(|language| language.rules(grammar));
     rules.ok_or_else(|| {
-        Failure::usage("this grammar has no attributes; lists, mini_c and programs have")
+        Failure::usage(
+            "this grammar has no attributes; lists, mini_c, programs and zinc_right have",
+        )
     })
 }
 
