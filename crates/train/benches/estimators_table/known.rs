@@ -208,11 +208,11 @@ impl Cost for Chain {
         let mut gradient = Vec::with_capacity(steps);
         for t in 0..steps {
             let (mut slope, mut next) = (0.0, 0.0);
-            for before in 0..2 {
-                let with = |b: usize| self.cost(t, before as f64, b as f64) + ahead[t + 1][b];
-                let p = p(t, before as f64);
-                slope += law[before] * p * (1.0 - p) * (with(1) - with(0));
-                next += law[before] * p;
+            for (before, mass) in [0.0, 1.0].into_iter().zip(law) {
+                let with = |b: usize| self.cost(t, before, b as f64) + ahead[t + 1][b];
+                let p = p(t, before);
+                slope += mass * p * (1.0 - p) * (with(1) - with(0));
+                next += mass * p;
             }
             gradient.push(slope);
             law = [1.0 - next, next];

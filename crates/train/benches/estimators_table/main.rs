@@ -129,14 +129,12 @@ fn table(title: &str, task: &Task<'_>, truth: &Truth) {
     let mut refused = Vec::new();
     let mut measured = Vec::new();
     for (name, config) in configurations() {
-        let start = clock::cpu_seconds();
         match measure(task, &config, truth) {
             Ok(figures) => measured.push((name, figures)),
             Err(EstimatorError::Undefined { .. }) if name.contains("samples") => {}
             Err(EstimatorError::Undefined { .. }) => refused.push(format!("`{name}`")),
             Err(error) => panic!("{name}: {error}"),
         }
-        eprintln!("{title}: {:.1} s", clock::cpu_seconds() - start);
     }
     let at_equal_cost =
         |figures: &measure::Figures| figures.ln_variance[0] + libm::log(figures.evaluations);
