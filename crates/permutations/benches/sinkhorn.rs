@@ -43,7 +43,7 @@ fn memory() {
     let before = peak_mib();
     step(Sinkhorn::after(iterations), &x, &weights, false);
     if let (Some(before), Some(after)) = (before, peak_mib()) {
-        let input = (shape.iter().product::<usize>() * 4) as f64 / (1 << 20) as f64;
+        let input = (shape.iter().product::<usize>() * 4) as f64 / f64::from(1 << 20);
         let potentials = input * 2.0 * iterations as f64 / shape[1] as f64;
         println!(
             "64 x 100, L = {iterations}: {:.1} MiB more than with L = 1; input {input:.1}, potentials {potentials:.1}, unrolled at least {:.0}",

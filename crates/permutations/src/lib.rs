@@ -12,7 +12,7 @@
 //! | soft sorting and ranking: NeuralSort, SoftSort, sorting networks, isotonic regression | [`sorting`] |
 //! | laws on the Birkhoff polytope: stick-breaking and rounding | [`birkhoff`] |
 //! | expected matchings under noise, and their loss | [`PerturbedMatching`] |
-//! | sparse expected matchings | [`sparse_map`] |
+//! | mixtures of few matchings | [`sparse_map()`] |
 //! | lists and matrices | [`permutation`] |
 //! | distances of rankings | [`metrics`] |
 //! | laws of few elements, exactly | [`exact`] |

@@ -136,9 +136,9 @@ mod tests {
     use super::*;
     use unbiased_kernels::uniforms;
 
-    /// τ_b by its definition.
+    /// `τ_b` by its definition.
     fn by_pairs(a: &[usize], b: &[usize]) -> f64 {
-        let sign = |x: usize, y: usize| (x > y) as i64 - (x < y) as i64;
+        let sign = |x: usize, y: usize| i64::from(x > y) - i64::from(x < y);
         let pairs = || (0..a.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
         let sum: i64 = pairs()
             .map(|(i, j)| sign(a[i], a[j]) * sign(b[i], b[j]))

@@ -7,7 +7,7 @@ use unbiased_permutations::{GumbelSinkhorn, Sinkhorn, sites::SoftMatching};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// Each piece alone: a 5x5 convolution, ReLU, 2x2 maxima, an affine map.
+    /// Each piece alone: a 5x5 convolution, rectified, 2x2 maxima, an affine map.
     Paper,
     /// Each piece among the others: an affine map and layers of self-attention.
     Comparing,

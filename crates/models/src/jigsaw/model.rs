@@ -17,6 +17,7 @@ use crate::init::{Init, initialise_with, lecun_uniform};
 
 /// Scores pieces for places.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub enum Jigsaw {
     /// [`Network::Paper`].
     Paper(Alone),

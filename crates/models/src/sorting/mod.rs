@@ -9,7 +9,7 @@
 //!
 //! by the soft matrices of Gumbel-Sinkhorn (pathwise) or, with one score per element, by the Plackett-Luce law, which has a density.
 //!
-//! Two networks: that of the paper, a layer of ReLUs between number and scores; and slopes that rise from place to place,
+//! Two networks: that of the paper, a layer of rectified units between number and scores; and slopes that rise from place to place,
 //! `X_ij = a_j x_i`, `a_1 < a_2 < ..`, with which the best matching sorts *every* list, by the rearrangement inequality.
 //!
 //! Shapes: lists `[batch, n]`; scores `[batch, n²]`, rows of the matrix after each other, or `[batch, n]` under Plackett-Luce.

@@ -11,6 +11,7 @@ use crate::init::{Init, initialise_with};
 
 /// Scores elements for places.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub enum Sorter {
     /// [`Head::Paper`].
     Paper(Perceptron),

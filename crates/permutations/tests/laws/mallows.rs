@@ -59,7 +59,7 @@ fn samples_have_the_law() {
     let mut u = vec![0.0; 4 * draws];
     uniforms(5, &mut u);
     let law = Mallows::new(&CENTRE, 0.7).expect("a law");
-    let mut counts = vec![0.0; 24];
+    let mut counts = [0.0; 24];
     for u in u.chunks_exact(4) {
         counts[exact::index(&law.sample(u)).expect("a ranking")] += 1.0;
     }
