@@ -84,13 +84,13 @@ impl PlackettLuce {
         let left = (differences(ranks) + 1.0).clamp(0.0, 1.0);
         let gone = left.clone().inner().equal_scalar(0.0);
         let weights = left.mask_fill(gone.clone(), 1.0).log();
-        let terms = (differences(present(scores)) + weights).mask_fill(gone, f64::NEG_INFINITY);
+        let scores = present(scores);
+        let absent = scores.clone().inner().equal_scalar(ABSENT);
+        let terms = (differences(scores) + weights).mask_fill(gone, f64::NEG_INFINITY);
         let [batch, n, _] = terms.dims();
-        logsumexp(terms)
-            .reshape([batch, n])
-            .sum_dim(1)
-            .squeeze_dim::<1>(1)
-            .neg()
+        let terms = logsumexp(terms).reshape([batch, n]);
+        let terms = terms.mask_fill(absent, 0.0);
+        terms.sum_dim(1).squeeze_dim::<1>(1).neg()
     }
 
     /// `ln p` of the items with ranks below `k` and their order, `[batch]`: the law of k choices without replacement.

@@ -232,7 +232,7 @@ fn bounds_of_several_samples_have_the_exact_gradient_as_expectation() {
 /// What depends on the noise: quadrature within every outcome.
 #[test]
 fn coupled_control_variates_have_the_exact_gradient_as_expectation() {
-    let grid = Grid::quadrature(&THETA[..3], 0.5);
+    let grid = Grid::quadrature(&THETA[..3], 0.6);
     let want = exact(false, 1);
     for name in ["rebar", "relax", "rebar-relax"] {
         let mut estimator = build(&EstimatorConfig::named(name), false, EXPECTED);
@@ -253,7 +253,7 @@ fn coupled_control_variates_have_the_exact_gradient_as_expectation() {
 /// As a latent variable: the prior and the posterior at relaxed ranks are part of the control variate. Their slopes jump, so that the rule is less exact.
 #[test]
 fn densities_of_relaxed_rankings_are_continuous_as_rebar_needs() {
-    let grid = Grid::quadrature(&THETA[..3], 0.25);
+    let grid = Grid::quadrature(&THETA[..3], 0.4);
     let want = exact(true, 1);
     let mut estimator = build(&EstimatorConfig::named("rebar"), true, EXPECTED);
     let (got, _) = expectation(&mut *estimator, PlackettLuce, true, &grid);
@@ -264,10 +264,10 @@ fn densities_of_relaxed_rankings_are_continuous_as_rebar_needs() {
     assert!(error(&got, &want) > 2e-2, "{got:?} {want:?}");
 }
 
-/// Two independent branches have four dimensions: 2¹⁷ draws, every coordinate within 5 standard errors (a false alarm in 10⁵ runs of another seed).
+/// Two independent branches have four dimensions: 2¹⁵ draws, every coordinate within 5 standard errors (a false alarm in 10⁵ runs of another seed).
 #[test]
 fn control_variates_of_two_branches_are_unbiased() {
-    let draws = 1 << 17;
+    let draws = 1 << 15;
     for name in [
         "rebar-two-branch",
         "relax-two-branch",

@@ -79,8 +79,8 @@ impl Grid {
                         sum += shares[k] / rate(k);
                         -f64::ln(sum)
                     });
-                    // The last one lowest of all uniforms; gaps beyond 11 make no difference, and would not fit.
-                    let last = scores[item(2)] - 6.0;
+                    // As far down as uniforms above 0 allow; gaps beyond 11 make no difference, and would not fit.
+                    let last = scores.iter().copied().fold(f64::MIN, f64::max) - 6.0;
                     let middle = last + (z[1] - z[2]).min(11.0);
                     let first = middle + (z[0] - z[1]).min(11.0);
                     let mut uniforms = [0.0; 3];
