@@ -97,11 +97,12 @@ impl<A: Attributes> Walk<A> {
         };
         mask.copy_from_slice(whole.table.row(turn.nonterminal, free.min(u32::MAX - 1)));
         if A::HAS_EXTRA && free < PLENTY {
-            for production in 0..mask.len() * 64 {
-                if bits::contains(mask, production)
-                    && whole.needs(production as u16, &turn.inherited) > free
-                {
-                    bits::remove(mask, production);
+            for (at, word) in mask.iter_mut().enumerate() {
+                for bit in bits::ones(&[*word]) {
+                    let production = (at * 64 + bit) as u16;
+                    if whole.needs(production, &turn.inherited) > free {
+                        *word &= !(1 << bit);
+                    }
                 }
             }
         }
