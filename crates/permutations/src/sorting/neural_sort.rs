@@ -1,14 +1,15 @@
-//! NeuralSort: every place of the sorted list as a softmax over the elements.
+//! `NeuralSort`: every place of the sorted list as a softmax over the elements.
 //!
 //! Source: Grover, Wang, Zweig and Ermon, "Stochastic Optimization of Sorting Networks via Continuous Relaxations", 2019, equation 5.
 
 use super::{assert_ranks, positive};
 use crate::Error;
-use burn::tensor::{DType, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Tensor, TensorData, activation::softmax};
 
 /// `P_i = softmax(((n + 1 − 2i)·s − A·1)/τ)`, `A_jk = |s_j − s_k|`, i from 1.
 ///
-/// Rows sum to 1 and no two have the same largest entry as long as scores differ and τ is small enough; columns do not sum to 1. The largest score comes first.
+/// Rows sum to 1, columns do not; no two rows have the same largest entry if τ is small beside the differences of scores. The largest score
+/// comes first.
 ///
 /// # Shapes
 ///
@@ -52,6 +53,5 @@ fn slopes<const E: usize>(n: usize, like: &Tensor<E>) -> Tensor<E> {
     let mut shape = [1; E];
     shape[E - 2] = n;
     let values: Vec<f64> = (1..=n).map(|i| (n + 1) as f64 - 2.0 * i as f64).collect();
-    let dtype: DType = like.dtype();
-    Tensor::from_data(TensorData::new(values, shape), (&like.device(), dtype))
+    Tensor::from_data(TensorData::new(values, shape), (&like.device(), like.dtype()))
 }

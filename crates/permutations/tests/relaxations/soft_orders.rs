@@ -1,4 +1,4 @@
-//! NeuralSort and SoftSort.
+//! `NeuralSort` and `SoftSort`.
 
 use crate::support::{
     Numbers, column_sums, distance, gradient_error, row_sums, sorted, tensor, values,
