@@ -171,8 +171,13 @@ impl SortingNetwork {
         of_matrix[..D].copy_from_slice(&shape);
         let mut values = self.lists(x);
         let batch = values.dims()[0];
-        let eye = Tensor::<2>::eye(self.n, &values.device()).cast(values.dtype());
-        let mut matrix = eye.unsqueeze::<3>().expand([batch, self.n, self.n]);
+        let eye = Tensor::<3>::from_data(
+            Tensor::<2>::eye(self.n, &values.device())
+                .unsqueeze::<3>()
+                .into_data(),
+            (&values.device(), values.dtype()),
+        );
+        let mut matrix = eye.expand([batch, self.n, self.n]);
         for layer in &self.layers {
             let (partner, keep) = self.compare(layer, &values);
             matrix = exchange(matrix, 1, partner.clone(), keep.clone().unsqueeze_dim(2));

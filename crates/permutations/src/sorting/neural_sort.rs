@@ -4,7 +4,7 @@
 
 use super::{assert_ranks, positive};
 use crate::Error;
-use burn::tensor::{Tensor, TensorData, activation::softmax};
+use burn::tensor::{DType, Tensor, TensorData, activation::softmax};
 
 /// `P_i = softmax(((n + 1 − 2i)·s − A·1)/τ)`, `A_jk = |s_j − s_k|`, i from 1.
 ///
@@ -53,5 +53,6 @@ fn slopes<const E: usize>(n: usize, like: &Tensor<E>) -> Tensor<E> {
     let mut shape = [1; E];
     shape[E - 2] = n;
     let values: Vec<f64> = (1..=n).map(|i| (n + 1) as f64 - 2.0 * i as f64).collect();
-    Tensor::from_data(TensorData::new(values, shape), (&like.device(), like.dtype()))
+    let dtype: DType = like.dtype();
+    Tensor::from_data(TensorData::new(values, shape), (&like.device(), dtype))
 }
