@@ -8,6 +8,10 @@
 //! Rounding X gives the same permutation, so `Ψ = X/τ − (1 − τ)/τ·round(X)` and `ln q(X) = Σ ln N(Ψ; M̃, V²) − d·ln τ`, d the number of
 //! entries. No gradient goes through round: it is constant almost everywhere.
 //!
+//! Difference from the paper: rounding moves the points of each permutation away from those of the others, and leaves gaps. A point X of a
+//! gap has no Ψ, for Ψ by the formula rounds to another permutation than X; its density is 0. Without that, densities integrate to more
+//! than 1.
+//!
 //! X is near the polytope's vertices but not in it; at τ = 1 it is Ψ itself.
 
 use super::{Draw, Polytope, check_temperature, log_normal, normal_entropy};
@@ -85,7 +89,7 @@ impl<const D: usize> Rounding<D> {
         })
     }
 
-    /// `ln q(X)`, `[.., 1, 1]` or `[.., 1]`.
+    /// `ln q(X)`, `[.., 1, 1]` or `[.., 1]`; −∞ for points between the regions that samples come from.
     ///
     /// # Errors
     ///
@@ -93,10 +97,13 @@ impl<const D: usize> Rounding<D> {
     pub fn log_prob(&self, value: Tensor<D>) -> Result<Tensor<D>, Error> {
         let tau = self.check()?;
         let vertex = self.polytope.round(value.clone())?;
-        let psi = (value - vertex * (1.0 - tau)) / tau;
+        let psi = (value - vertex.clone() * (1.0 - tau)) / tau;
+        let elsewhere = self.polytope.round(psi.clone())? - vertex;
+        let outside = self.polytope.total(elsewhere.abs()).greater_scalar(0.5);
         let z = (psi - self.mean()?) / self.deviation.clone();
         let log_density = log_normal(z, self.deviation.clone()) - tau.ln();
-        Ok(self.polytope.total(log_density))
+        let log_density = self.polytope.total(log_density);
+        Ok(log_density.mask_fill(outside, f64::NEG_INFINITY))
     }
 
     /// The entropy, exactly: `Σ ½·ln(2πe·ν²) + ln τ`.

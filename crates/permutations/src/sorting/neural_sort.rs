@@ -1,4 +1,4 @@
-//! NeuralSort: every place of the sorted list as a softmax over the elements.
+//! `NeuralSort`: every place of the sorted list as a softmax over the elements.
 //!
 //! Source: Grover, Wang, Zweig and Ermon, "Stochastic Optimization of Sorting Networks via Continuous Relaxations", 2019, equation 5.
 
@@ -8,7 +8,8 @@ use burn::tensor::{DType, Tensor, TensorData, activation::softmax};
 
 /// `P_i = softmax(((n + 1 − 2i)·s − A·1)/τ)`, `A_jk = |s_j − s_k|`, i from 1.
 ///
-/// Rows sum to 1 and no two have the same largest entry as long as scores differ and τ is small enough; columns do not sum to 1. The largest score comes first.
+/// Rows sum to 1, columns do not; no two rows have the same largest entry if τ is small beside the differences of scores. The largest score
+/// comes first.
 ///
 /// # Shapes
 ///

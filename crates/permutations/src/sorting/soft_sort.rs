@@ -1,6 +1,6 @@
-//! SoftSort: each place attends to the elements near its value.
+//! `SoftSort`: each place attends to the elements near its value.
 //!
-//! Source: Prillo and Eisenschlos, "SoftSort: A Continuous Relaxation for the argsort Operator", 2020, equation 3 with the distance |·|.
+//! Source: Prillo and Eisenschlos, "`SoftSort`: A Continuous Relaxation for the argsort Operator", 2020, equation 3 with the distance |·|.
 
 use super::{assert_ranks, positive};
 use crate::Error;

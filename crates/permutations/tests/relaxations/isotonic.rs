@@ -100,7 +100,7 @@ fn ranks_are_the_projection_by_the_min_max_formula() {
 fn small_epsilon_sorts_and_ranks() {
     let x = Numbers(7).normals(12);
     for regularization in BOTH {
-        assert!(distance(&rank(&x, regularization, 1e-6), &hard_ranks(&x)) < 1e-9);
+        assert!(distance(&rank(&x, regularization, 1e-3), &hard_ranks(&x)) < 1e-9);
         assert!(distance(&sort(&x, regularization, 1e-3), &sorted(&x)) < 1e-9);
     }
 }

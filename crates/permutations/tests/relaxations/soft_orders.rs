@@ -1,4 +1,4 @@
-//! NeuralSort and SoftSort.
+//! `NeuralSort` and `SoftSort`.
 
 use crate::support::{
     Numbers, column_sums, distance, gradient_error, row_sums, sorted, tensor, values,
@@ -40,7 +40,7 @@ fn rows_sum_to_one_columns_do_not() {
 fn cold_they_sort() {
     let scores = Numbers(2).normals(21);
     for sort in LISTS {
-        let p = sort(tensor(&scores, [3, 7]), 1e-4).unwrap();
+        let p = sort(tensor(&scores, [3, 7]), 1e-6).unwrap();
         let all = values(p.matmul(tensor(&scores, [3, 7, 1])));
         for (list, ours) in scores.chunks(7).zip(all.chunks(7)) {
             assert!(distance(ours, &sorted(list)) < 1e-9, "{ours:?}");

@@ -252,7 +252,7 @@ fn gradients_are_those_of_finite_differences() {
             polytope: BIRKHOFF,
         };
         let draw = law.sample(tensor(&noise, [2, 3, 3])).unwrap();
-        law.entropy(&draw) + draw.log_prob
+        Tensor::cat(vec![law.entropy(&draw), draw.log_prob], 0)
     };
     let deviation: Vec<f64> = mean.iter().map(|x| 0.3 + x.abs()).collect();
     assert!(gradient_error(by_deviation, &deviation, [2, 3, 3]) < 1e-7);
