@@ -35,7 +35,7 @@ const ROOM: f64 = 1e-12;
 ///
 /// let device = Device::flex();
 /// let mean = StickBreaking::<3>::uniform(Polytope::Birkhoff, 4, 0.5);
-/// let mean = Tensor::<1>::from_floats(mean.map(|x| x as f32).collect::<Vec<_>>().as_slice(), &device);
+/// let mean = Tensor::<1>::from_floats(mean.iter().map(|&x| x as f32).collect::<Vec<_>>().as_slice(), &device);
 /// let law = StickBreaking {
 ///     mean: mean.reshape([1, 3, 3]).repeat_dim(0, 8),
 ///     deviation: Tensor::full([8, 3, 3], 0.3, &device),
