@@ -3,7 +3,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use unbiased_kernels::{NoiseLaw, noise};
 use unbiased_permutations::{
@@ -69,38 +69,33 @@ fn learn_to_rank(plain: &Device) {
     assert!(tau > 0.7);
 }
 
-/// A model that sees its inputs shuffled in one unknown way.
+/// A model that sees its inputs shuffled in one unknown way: `y = x P w`.
 #[derive(Module, Debug)]
 struct Shuffled {
     /// Scores of the permutation, `[n, n]`.
     scores: Param<Tensor<2>>,
-    /// How much each input counts, `[n, 1]`.
-    weights: Param<Tensor<2>>,
 }
 
-/// `y = x P w` with P and w unknown but for the order of the weights, which must rise.
-fn latent_permutation(device: &Device) -> Result<(), unbiased_permutations::Error> {
-    let plain = device.clone();
-    let device = device.clone().autodiff();
+/// P is found from inputs and outputs; the weights w are known.
+fn latent_permutation(plain: &Device) -> Result<(), unbiased_permutations::Error> {
     let n = 5;
     let order = [3, 0, 4, 2, 1];
-    let rising = Tensor::<2>::from_floats([[-2.0], [-1.0], [0.0], [1.0], [2.0]], &plain);
-    let truth = permutation::to_matrix(&order, &plain)?.matmul(rising.clone());
+    let w = Tensor::<2>::from_floats([[-2.0], [-1.0], [0.0], [1.0], [2.0]], plain);
+    let truth = permutation::to_matrix(&order, plain)?.matmul(w.clone());
 
     let mut model = Shuffled {
-        scores: Param::from_tensor(Tensor::zeros([n, n], &device)),
-        weights: Param::from_tensor(rising.autodiff()),
+        scores: Param::from_tensor(Tensor::zeros([n, n], &plain.clone().autodiff())),
     };
     let mut optimizer = AdamConfig::new().init();
     let law = GumbelSinkhorn {
         sinkhorn: Sinkhorn::after(20).at(0.5),
     };
     for step in 0..300 {
-        let x = normal(100 + step, [16, n], &plain);
+        let x = normal(100 + step, [16, n], plain);
         let y = x.clone().matmul(truth.clone()).autodiff();
-        let gumbel = noise(NoiseLaw::Gumbel, &[step], n * n, &plain).reshape([n, n]);
+        let gumbel = noise(NoiseLaw::Gumbel, &[step], n * n, plain).reshape([n, n]);
         let p = law.sample(model.scores.val(), gumbel.autodiff())?.plan;
-        let off = x.autodiff().matmul(p).matmul(model.weights.val()) - y;
+        let off = x.autodiff().matmul(p).matmul(w.clone().autodiff()) - y;
         let gradients = GradientsParams::from_grads(off.square().mean().backward(), &model);
         model = optimizer.step(0.05, model, gradients);
     }
