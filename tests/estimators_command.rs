@@ -31,7 +31,7 @@ powers = [0, 0, 0, 0, 2]
 ";
 
 /// What is defined for the problem, in the order of the documentation.
-const MEASURED: [&str; 21] = [
+const MEASURED: [&str; 22] = [
     "reinforce",
     "moving-average",
     "optimal-baseline",
@@ -53,6 +53,7 @@ const MEASURED: [&str; 21] = [
     "relax-two-branch",
     "rebar-relax",
     "rebar-relax-two-branch",
+    "d-lax",
 ];
 
 /// What is not.

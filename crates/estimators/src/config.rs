@@ -336,6 +336,11 @@ impl EstimatorConfig {
                 Relax::with(net(), name == "rebar-relax", watch()).and_objective(relaxed_cost()),
             ),
             "lax" => Box::new(Lax::with(net(), watch()).and_baseline(baseline())),
+            "d-lax" => Box::new(
+                Lax::with(net(), watch())
+                    .of_latent()
+                    .and_baseline(baseline()),
+            ),
             "pathwise" => Box::new(Pathwise),
             "stl" => Box::new(StickingTheLanding {
                 k: samples_of(objective),

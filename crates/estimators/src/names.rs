@@ -119,6 +119,10 @@ pub const ESTIMATORS: &[(&str, &str)] = &[
         "learned control variate for continuous choices, any cost (Grathwohl et al. 2018)",
     ),
     (
+        "d-lax",
+        "the same on the latent of a discrete choice, without conditional noise (Grathwohl et al. 2018)",
+    ),
+    (
         "pathwise",
         "reparameterization, for continuous choices (Kingma & Welling 2014)",
     ),

@@ -1,8 +1,14 @@
-//! LAX: the score function of a continuous choice with a learned control variate.
+//! LAX: the score function of a choice with a learned control variate of the variable behind it.
 //!
 //! Source: Grathwohl, Choi, Wu, Roeder & Duvenaud, "Backpropagation through the Void", 2018, eq. 7.
 //!
 //! `g = (f(b) - V(x) - c(b, x)) d ln p(b; a)/da + dc(b, x)/da`, `b = T(noise, a)`
+//!
+//! and for a discrete choice `b = H(z)` (D-LAX, the same paper's section 3.2 before it conditions z on b)
+//!
+//! `g = (f(b) - V(x)) d ln p(b; a)/da - c(z, x) d ln p(z; a)/da + dc(z, x)/da`, `z = l(a) + noise`
+//!
+//! whose terms hang together less than those of RELAX, which is to be preferred: `d ln p(z; a)/da` is that of the noise, `-d ln p(e)/de`, at `l`.
 //!
 //! For costs that are not differentiable, or come from a black box: where `f` has a derivative, `c = f` would be the
 //! pathwise estimator, and that needs no training.
@@ -21,15 +27,17 @@ use super::{At, Gradient, Rule, baseline::Baseline, relax::check_net};
 use crate::{
     control::{self, Control, ControlVariate, Latent},
     estimator::Objective,
-    law::row_sum,
+    law::{Law, Relaxation, Reparameterization, row_sum},
+    noise::NoiseLaw,
     owned::{ControlParameters, OwnedRule},
     trace::{Schema, SiteSchema, column},
     watch::Watch,
 };
 
-/// LAX.
+/// LAX, and D-LAX.
 #[derive(Debug, Clone)]
 pub struct Lax {
+    discrete: bool,
     tuned: bool,
     net: Box<dyn Control>,
     baseline: Baseline,
@@ -37,14 +45,24 @@ pub struct Lax {
 }
 
 impl Lax {
-    /// With the control variate `net`, any module.
+    /// With the control variate `net`, any module, of a continuous choice.
     #[must_use]
     pub fn with(net: impl ControlVariate + 'static, watch: Watch) -> Self {
         Self {
+            discrete: false,
             tuned: true,
             net: Box::new(net),
             baseline: Baseline::None,
             watch,
+        }
+    }
+
+    /// D-LAX: the choice is discrete, and the control variate one of its latent.
+    #[must_use]
+    pub fn of_latent(self) -> Self {
+        Self {
+            discrete: true,
+            ..self
         }
     }
 
@@ -63,10 +81,26 @@ impl Rule for Lax {
         schema: &Schema,
         objective: &Objective,
     ) -> Result<(), String> {
-        if site.law.reparameterization().is_none() {
+        let name = site.law.name();
+        if self.discrete {
+            if site.law.relaxation().is_none() {
+                return Err(format!(
+                    "a {name} choice has no relaxation; use `{}`",
+                    if site.law.is_pathwise() {
+                        "lax"
+                    } else {
+                        "rloo"
+                    }
+                ));
+            }
+            if score(site.law.noise()).is_none() {
+                return Err(format!(
+                    "the latent of a {name} choice is no sum of logits and Gumbel or logistic noise; use `relax`"
+                ));
+            }
+        } else if site.law.reparameterization().is_none() {
             return Err(format!(
-                "a {} choice is no smooth function of its noise; use `relax`",
-                site.law.name()
+                "a {name} choice is no smooth function of its noise; use `relax`"
             ));
         }
         check_net(Some(&*self.net))?;
@@ -79,23 +113,22 @@ impl Rule for Lax {
 
     fn gradient(&mut self, at: &At<'_>) -> Option<Gradient> {
         let law = at.site().law.clone();
-        let moves = law
-            .reparameterization()
-            .expect("checked: the law is continuous");
-        let (params, noise, score) = (at.params(), at.choice_noise(), at.score());
+        let moves = Moves::new(&*law, self.discrete);
+        let (params, noise) = (at.params(), at.choice_noise());
+        let (score, score_of_z) = (at.score(), moves.score(at));
         let latent = Latent {
-            z: at.hard(),
+            z: moves.variable(at),
             context: at.context(),
-            relaxation: None,
+            relaxation: moves.relaxation(),
         };
         let (signal, of_baseline) = self.baseline.signal(at, at.cost_to_go());
         let (c, slope) = control::differentiate(&*self.net, &latent, vec![latent.z.clone()]);
-        let plain = column(signal) * score.clone();
+        let plain = column(signal) * score;
         let pulled = moves.pull(params.clone(), noise.clone(), slope);
-        let logits = plain.clone() + at.mask(pulled - column(c) * score.clone());
+        let logits = plain.clone() + at.mask(pulled - column(c) * score_of_z.clone());
         let tuning = self.tuned.then(|| {
             self.watch.take_in(&plain, &logits);
-            let weight = row_sum(logits.clone() * score).neg();
+            let weight = row_sum(logits.clone() * score_of_z).neg();
             let direction = moves.push(params, noise, logits.clone());
             let slopes = [(latent.z.clone(), direction, 1.0)];
             let s =
@@ -154,5 +187,71 @@ impl Rule for Lax {
 
     fn warnings(&self) -> Vec<String> {
         self.watch.warnings()
+    }
+}
+
+/// How the variable that the control variate sees moves with the parameters.
+enum Moves<'a> {
+    /// The value of a continuous choice.
+    Value(&'a dyn Reparameterization),
+    /// The latent of a discrete one.
+    Latent(&'a dyn Relaxation),
+}
+
+impl<'a> Moves<'a> {
+    fn new(law: &'a dyn Law, discrete: bool) -> Self {
+        const CHECKED: &str = "checked: the law has it";
+        if discrete {
+            Self::Latent(law.relaxation().expect(CHECKED))
+        } else {
+            Self::Value(law.reparameterization().expect(CHECKED))
+        }
+    }
+
+    fn relaxation(&self) -> Option<&'a dyn Relaxation> {
+        match self {
+            Self::Value(_) => None,
+            Self::Latent(relaxation) => Some(*relaxation),
+        }
+    }
+
+    fn variable(&self, at: &At<'_>) -> Tensor<2> {
+        match self {
+            Self::Value(_) => at.hard(),
+            Self::Latent(relaxation) => relaxation.latent(at.params(), at.choice_noise()),
+        }
+    }
+
+    fn score(&self, at: &At<'_>) -> Tensor<2> {
+        match self {
+            Self::Value(_) => at.score(),
+            Self::Latent(relaxation) => {
+                let of_noise = score(at.site().law.noise()).expect("checked");
+                at.mask(relaxation.pull(at.params(), of_noise(at.choice_noise())))
+            }
+        }
+    }
+
+    fn pull(&self, params: Tensor<2>, noise: Tensor<2>, h: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Value(value) => value.pull(params, noise, h),
+            Self::Latent(relaxation) => relaxation.pull(params, h),
+        }
+    }
+
+    fn push(&self, params: Tensor<2>, noise: Tensor<2>, g: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Value(value) => value.push(params, noise, g),
+            Self::Latent(relaxation) => relaxation.push(params, g),
+        }
+    }
+}
+
+/// `-d ln p(e)/de` of the noise e behind a latent.
+fn score(noise: NoiseLaw) -> Option<fn(Tensor<2>) -> Tensor<2>> {
+    match noise {
+        NoiseLaw::Logistic => Some(|e| (e * 0.5).tanh()),
+        NoiseLaw::Gumbel => Some(|e| e.neg().exp().neg() + 1.0),
+        _ => None,
     }
 }

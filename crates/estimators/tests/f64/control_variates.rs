@@ -67,7 +67,7 @@ fn relax_has_the_exact_gradient_as_expectation() {
     let coarse = Plan::quadrature(0.16, false);
     let gumbels = Plan::quadrature(0.125, false);
     let window = Window { bonus: 0.1 };
-    let cases: [(&str, &dyn Model, &Plan<'_>); 11] = [
+    let cases: [(&str, &dyn Model, &Plan<'_>); 15] = [
         ("relax", &Gated, &bit),
         ("relax", &window, &coarse),
         ("relax", &OneBit, &bit),
@@ -79,6 +79,10 @@ fn relax_has_the_exact_gradient_as_expectation() {
         ("rebar-relax", &Chain, &bit),
         ("rebar-relax", &OneOfThree, &gumbels),
         ("rebar-relax-two-branch", &OneBit, &both),
+        ("d-lax", &OneBit, &bit),
+        ("d-lax", &TwoBits, &bit),
+        ("d-lax", &OneOfThree, &gumbels),
+        ("d-lax", &window, &coarse),
     ];
     for (name, model, plan) in cases {
         let theta = model.parameters();

@@ -30,7 +30,7 @@ pub fn is_defined(estimator: &str, program: &str) -> bool {
     let classes_only = ["machine", "sequence gan"].contains(&program);
     match estimator {
         "reinforce" | "moving-average" | "optimal-baseline" | "nvil" | "a2c" | "relax"
-        | "relax-two-branch" => true,
+        | "relax-two-branch" | "d-lax" => true,
         "exact" | "rloo" => !black_box,
         "disarm" | "arm" | "arms" => bits_only,
         "disarm-tree" | "unordered-set" | "sum-and-sample" => classes_only,

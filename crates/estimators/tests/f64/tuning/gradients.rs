@@ -198,7 +198,7 @@ fn the_tuning_gradient_of_a_baseline_is_the_slope_of_its_squared_residual() {
 #[test]
 fn the_tuning_gradient_of_relax_is_the_slope_of_the_mean_squared_gradient() {
     for model in relaxable() {
-        for name in ["relax", "relax-two-branch"] {
+        for name in ["relax", "relax-two-branch", "d-lax"] {
             for layers in [1, 2] {
                 let config = EstimatorConfig {
                     hidden: 3,

@@ -34,6 +34,7 @@ fn tuning_leaves_the_model_alone_and_the_surrogate_what_is_owned() {
             "relax",
             "relax-two-branch",
             "rebar-relax",
+            "d-lax",
         ] {
             let mut estimator = build(name, model, EXPECTED);
             stir(&mut *estimator);
