@@ -111,6 +111,17 @@ macro_rules! backend {
     Cube: cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda")),
     Autodiff
 )]
+#[cfg_attr(
+    not(any(
+        feature = "flex",
+        feature = "ndarray",
+        feature = "wgpu",
+        feature = "vulkan",
+        feature = "metal",
+        feature = "cuda"
+    )),
+    expect(unused_variables, reason = "no backend to attach it to")
+)]
 pub(crate) trait CustomGradient: Backend {
     fn attach(x: FloatTensor<Self>, y: FloatTensor<Self>, pull_back: PullBack)
     -> FloatTensor<Self>;

@@ -101,11 +101,14 @@ fn build(task: &Task<'_>, config: &EstimatorConfig) -> Result<Box<dyn Estimator>
                 break;
             }
             let estimate = estimator.estimate(task.program, &Noise::new(task.seed, step));
+            // A tape that nobody follows back is kept, and slows down those after it.
             let Some(tuning) = estimate.tuning else {
+                estimate.surrogate.backward();
                 continue;
             };
             let owned = estimator.owned();
-            let gradients = GradientsParams::from_grads(tuning.backward(), &owned);
+            let total = estimate.surrogate + tuning;
+            let gradients = GradientsParams::from_grads(total.backward(), &owned);
             estimator.set_owned(adam.step(TUNE_RATE, owned, gradients));
         }
     }
