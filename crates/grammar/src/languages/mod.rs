@@ -33,44 +33,32 @@ pub struct Language {
 
 /// All languages.
 pub const LANGUAGES: [Language; 7] = [
-    Language {
-        name: "equations",
-        text: include_str!("../../languages/equations.cfg"),
-        spaced: true,
-    },
-    Language {
-        name: "json",
-        text: include_str!("../../languages/json.gbnf"),
-        spaced: false,
-    },
-    Language {
-        name: "lists",
-        text: include_str!("../../languages/lists.cfg"),
-        spaced: true,
-    },
-    Language {
-        name: "mini_c",
-        text: include_str!("../../languages/mini_c.cfg"),
-        spaced: true,
-    },
-    Language {
-        name: "programs",
-        text: include_str!("../../languages/programs.cfg"),
-        spaced: true,
-    },
-    Language {
-        name: "zinc",
-        text: include_str!("../../languages/zinc.cfg"),
-        spaced: false,
-    },
-    Language {
-        name: "zinc_right",
-        text: include_str!("../../languages/zinc_right.cfg"),
-        spaced: false,
-    },
+    Language::new(
+        "equations",
+        include_str!("../../languages/equations.cfg"),
+        true,
+    ),
+    Language::new("json", include_str!("../../languages/json.gbnf"), false),
+    Language::new("lists", include_str!("../../languages/lists.cfg"), true),
+    Language::new("mini_c", include_str!("../../languages/mini_c.cfg"), true),
+    Language::new(
+        "programs",
+        include_str!("../../languages/programs.cfg"),
+        true,
+    ),
+    Language::new("zinc", include_str!("../../languages/zinc.cfg"), false),
+    Language::new(
+        "zinc_right",
+        include_str!("../../languages/zinc_right.cfg"),
+        false,
+    ),
 ];
 
 impl Language {
+    const fn new(name: &'static str, text: &'static str, spaced: bool) -> Self {
+        Self { name, text, spaced }
+    }
+
     /// The language of a name.
     ///
     /// # Errors

@@ -3,69 +3,18 @@
 //! Which field comes next is a lazy attribute of a member: it is decided before the letters of its key, which then have no choice. Fields come in
 //! any order, each once, all required ones. Under [`Schema::Any`] objects are as JSON has them, keys unchecked.
 
-use super::productions::{nonterminal, production};
+mod names;
+mod schema;
+
+use names::Names;
+pub use schema::{Field, MAX_FIELDS, Schema};
+
 use crate::attribute::{Attributes, keep};
 use crate::bits;
 use crate::error::GrammarError;
-use crate::grammar::{Grammar, Symbol};
+use crate::grammar::Grammar;
+use crate::languages::productions::nonterminal;
 use crate::tree::Tree;
-
-/// Most fields of an object.
-pub const MAX_FIELDS: usize = 64;
-
-/// What a value has to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schema {
-    /// Anything.
-    Any,
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Boolean,
-    /// A number without fraction and exponent.
-    Integer,
-    /// A number.
-    Number,
-    /// A string.
-    String,
-    /// An array of such values.
-    Array(Box<Schema>),
-    /// An object with these fields and no others.
-    Object(Vec<Field>),
-}
-
-/// A field of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    /// Its key.
-    pub name: String,
-    /// What its value has to be.
-    pub schema: Schema,
-    /// Whether it has to be there.
-    pub required: bool,
-}
-
-impl Field {
-    /// A field that has to be there.
-    #[must_use]
-    pub fn required(name: &str, schema: Schema) -> Self {
-        Self {
-            name: name.into(),
-            schema,
-            required: true,
-        }
-    }
-
-    /// A field that may be there.
-    #[must_use]
-    pub fn optional(name: &str, schema: Schema) -> Self {
-        Self {
-            name: name.into(),
-            schema,
-            required: false,
-        }
-    }
-}
 
 /// A schema in one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,83 +73,6 @@ pub struct Json {
     values: usize,
     least: Vec<u32>,
     at: Names,
-}
-
-/// Nonterminals and productions by name.
-#[derive(Debug, Clone)]
-struct Names {
-    value: u16,
-    object: u16,
-    members: u16,
-    member: u16,
-    number: u16,
-    key: u16,
-    chars: u16,
-    char: u16,
-    plain: u16,
-    whole: u16,
-    to_object: u16,
-    kinds: [u16; 7],
-    int: u16,
-    empty_object: u16,
-    full_object: u16,
-    one_member: u16,
-    more_members: u16,
-    full_member: u16,
-    full_key: u16,
-    end: u16,
-    letter: u16,
-    is_plain: u16,
-    full_array: u16,
-    one_item: u16,
-    more_items: u16,
-    /// Which production of `plain` is which byte's.
-    plain_of: [u16; 128],
-}
-
-impl Names {
-    fn new(grammar: &Grammar) -> Self {
-        let n = |name| nonterminal(grammar, name);
-        let p = |shown| production(grammar, shown);
-        let mut plain_of = [u16::MAX; 128];
-        let plains = super::productions::block(grammar, "plain");
-        for production in plains.0..plains.0 + plains.1 {
-            if let [Symbol::Terminal(terminal)] = *grammar.rhs(production) {
-                plain_of[usize::from(
-                    grammar.terminals()[usize::from(terminal)].text().as_bytes()[0],
-                )] = production;
-            }
-        }
-        let kinds = grammar.productions_of(n("value"));
-        Self {
-            value: n("value"),
-            object: n("object"),
-            members: n("members"),
-            member: n("member"),
-            number: n("number"),
-            key: n("key"),
-            chars: n("chars"),
-            char: n("char"),
-            plain: n("plain"),
-            whole: p("json -> ws value ws"),
-            to_object: p("value -> object"),
-            kinds: kinds.try_into().expect("seven kinds of values"),
-            int: p("number -> int"),
-            empty_object: p("object -> '{' ws '}'"),
-            full_object: p("object -> '{' ws members '}'"),
-            one_member: p("members -> member"),
-            more_members: p("members -> member ',' ws members"),
-            full_member: p("member -> key ws ':' ws value ws"),
-            full_key: p("key -> '\\\"' chars '\\\"'"),
-            end: p("chars ->"),
-            letter: p("chars -> char chars"),
-            is_plain: p("char -> plain"),
-            full_array: p("array -> '[' ws items ']'"),
-            one_item: p("items -> value ws"),
-            more_items: p("items -> value ws ',' ws items"),
-            plain_of,
-        }
-    }
 }
 
 impl Json {
@@ -357,6 +229,14 @@ impl Json {
             Kind::Array(items) => items,
             _ => place.shape,
         }
+    }
+
+    /// Decisions for the letters of the key that are still to come.
+    fn letters_left(&self, kind: Kind, place: &Place) -> u32 {
+        let Some(letters) = place.letters else {
+            return 0;
+        };
+        3 * (self.key(kind, place.field as usize).name.len() as u32).saturating_sub(letters)
     }
 }
 
@@ -619,15 +499,5 @@ impl Attributes for Json {
             (p, 3) if p == at.more_items => self.value_extra(self.element(place)),
             _ => 0,
         }
-    }
-}
-
-impl Json {
-    /// Decisions for the letters of the key that are still to come.
-    fn letters_left(&self, kind: Kind, place: &Place) -> u32 {
-        let Some(letters) = place.letters else {
-            return 0;
-        };
-        3 * (self.key(kind, place.field as usize).name.len() as u32).saturating_sub(letters)
     }
 }

@@ -12,73 +12,17 @@
 //! choice is weighed against the decisions that closing will still take: `RING` for each open ring, and `ATOM` for each further atom where several
 //! rings were opened on one atom, or on the one before. Other nodes keep that much in reserve.
 
+mod state;
+
 use super::productions::{block, nonterminal, production};
 use crate::attribute::{Attributes, keep};
 use crate::bits;
 use crate::grammar::Grammar;
 use crate::tree::Tree;
+use state::{DIGITS, NONE, State};
 
-/// Digits, and so rings that can be open at once.
-const DIGITS: usize = 8;
-/// No atom.
-const NONE: u16 = u16::MAX;
 /// What cannot be paid.
 const NEVER: u32 = u32::MAX;
-
-/// Rings that are open, and what is known of the atom at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
-    /// The atom that opened each digit; `NONE` for one that is free.
-    opener: [u16; DIGITS],
-    /// Bond order that the opening end states; 0 if none.
-    order: [u8; DIGITS],
-    /// Openers of the rings that were closed on this atom.
-    closed: [u16; DIGITS],
-    /// The number of the next atom.
-    next: u16,
-}
-
-impl State {
-    fn open(&self) -> u32 {
-        self.opener.iter().filter(|&&opener| opener != NONE).count() as u32
-    }
-
-    fn free_digit(&self) -> Option<usize> {
-        self.opener.iter().position(|&opener| opener == NONE)
-    }
-
-    /// Atoms it takes to close everything when the next one is bonded to `parent`: rings of one opener need one atom each.
-    fn atoms(&self, parent: u16) -> u32 {
-        let needs = self
-            .opener
-            .iter()
-            .filter(|&&opener| opener != NONE)
-            .map(|&opener| {
-                let same = self.opener.iter().filter(|&&other| other == opener).count() as u32;
-                same + u32::from(opener == parent)
-            });
-        needs.max().unwrap_or(0)
-    }
-
-    /// Whether atom `here`, bonded to `parent`, may close a digit.
-    fn closable(&self, digit: usize, here: u16, parent: u16) -> bool {
-        let opener = self.opener[digit];
-        opener != NONE && opener != here && opener != parent && !self.closed.contains(&opener)
-    }
-
-    fn close(mut self, digit: usize) -> Self {
-        if let Some(at) = self.closed.iter().position(|&opener| opener == NONE) {
-            self.closed[at] = self.opener[digit];
-        }
-        self.opener[digit] = NONE;
-        self
-    }
-
-    fn opened(mut self, digit: usize, here: u16, order: u8) -> Self {
-        (self.opener[digit], self.order[digit]) = (here, order);
-        self
-    }
-}
 
 /// What a digit is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
