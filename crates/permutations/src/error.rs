@@ -105,3 +105,29 @@ pub enum Error {
         error: f64,
     },
 }
+
+impl Error {
+    /// What is wrong with an entry that is no finite number.
+    pub(crate) fn not_finite(
+        what: &'static str,
+        [matrix, row, column]: [usize; 3],
+        value: f64,
+    ) -> Self {
+        if value.is_nan() {
+            Self::NotANumber {
+                what,
+                matrix,
+                row,
+                column,
+            }
+        } else {
+            Self::Unbounded {
+                what,
+                matrix,
+                row,
+                column,
+                value,
+            }
+        }
+    }
+}

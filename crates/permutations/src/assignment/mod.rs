@@ -275,20 +275,6 @@ fn check(matrix: usize, scores: &[f64], m: usize) -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let (what, row, column) = ("score", at / m, at % m);
-    if scores[at].is_nan() {
-        return Err(Error::NotANumber {
-            what,
-            matrix,
-            row,
-            column,
-        });
-    }
-    Err(Error::Unbounded {
-        what,
-        matrix,
-        row,
-        column,
-        value: scores[at],
-    })
+    let place = [matrix, at / m, at % m];
+    Err(Error::not_finite("score", place, scores[at]))
 }

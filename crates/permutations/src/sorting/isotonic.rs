@@ -275,20 +275,6 @@ fn check(values: &[f64], n: usize) -> Result<(), Error> {
     let Some(at) = values.iter().position(|x| !x.is_finite()) else {
         return Ok(());
     };
-    let (what, matrix, row, column) = ("list of scores", at / n, 0, at % n);
-    if values[at].is_nan() {
-        return Err(Error::NotANumber {
-            what,
-            matrix,
-            row,
-            column,
-        });
-    }
-    Err(Error::Unbounded {
-        what,
-        matrix,
-        row,
-        column,
-        value: values[at],
-    })
+    let place = [at / n, 0, at % n];
+    Err(Error::not_finite("list of scores", place, values[at]))
 }
