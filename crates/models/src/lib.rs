@@ -23,6 +23,7 @@ pub mod air;
 pub mod bilevel;
 mod init;
 pub mod jigsaw;
+mod matching;
 pub mod ntm;
 pub mod policy;
 pub mod sbn;
@@ -30,3 +31,4 @@ pub mod sorting;
 pub mod toy;
 
 pub use init::{Init, initialise, initialise_with, lecun_uniform};
+pub use matching::Matching;

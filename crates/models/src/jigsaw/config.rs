@@ -1,7 +1,8 @@
 //! What a [`Jigsaw`](super::Jigsaw) is made of.
 
 use serde::{Deserialize, Serialize};
-use unbiased_permutations::{GumbelSinkhorn, Sinkhorn, sites::SoftMatching};
+
+use crate::Matching;
 
 /// What scores pieces for places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +30,8 @@ pub struct JigsawConfig {
     pub heads: usize,
     /// `comparing`: layers.
     pub layers: usize,
-    /// Temperature of the soft permutations.
-    pub temperature: f64,
-    /// Iterations of balancing, each of rows and of columns.
-    pub iterations: usize,
-    /// Factor of the Gumbel noise.
-    pub noise: f64,
+    /// How permutations are drawn.
+    pub matching: Matching,
 }
 
 impl Default for JigsawConfig {
@@ -46,22 +43,7 @@ impl Default for JigsawConfig {
             width: 128,
             heads: 4,
             layers: 3,
-            temperature: 1.0,
-            iterations: 20,
-            noise: 1.0,
-        }
-    }
-}
-
-impl JigsawConfig {
-    /// The law of the permutation.
-    #[must_use]
-    pub fn law(&self) -> SoftMatching {
-        let sinkhorn = Sinkhorn::after(self.iterations).at(self.temperature);
-        SoftMatching {
-            law: GumbelSinkhorn { sinkhorn },
-            noise: self.noise,
-            straight_through: false,
+            matching: Matching::default(),
         }
     }
 }

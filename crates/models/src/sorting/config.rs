@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Matching;
+
 /// How elements are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,12 +36,8 @@ pub struct SortingConfig {
     pub hidden: usize,
     /// Law of the permutation.
     pub law: OrderLaw,
-    /// Gumbel-Sinkhorn: temperature.
-    pub temperature: f64,
-    /// Gumbel-Sinkhorn: iterations of balancing, each of rows and of columns.
-    pub iterations: usize,
-    /// Gumbel-Sinkhorn: factor of the noise.
-    pub noise: f64,
+    /// How Gumbel-Sinkhorn draws.
+    pub matching: Matching,
 }
 
 impl Default for SortingConfig {
@@ -49,9 +47,7 @@ impl Default for SortingConfig {
             head: Head::Paper,
             hidden: 32,
             law: OrderLaw::GumbelSinkhorn,
-            temperature: 1.0,
-            iterations: 10,
-            noise: 1.0,
+            matching: Matching::default(),
         }
     }
 }

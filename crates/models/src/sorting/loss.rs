@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{Program, Run, Site};
-use unbiased_permutations::sites::SoftMatching;
-use unbiased_permutations::{GumbelSinkhorn, PlackettLuce, Sinkhorn, rank_matrix};
+use unbiased_permutations::{PlackettLuce, rank_matrix};
 
 use super::config::{OrderLaw, SortingConfig};
 use super::model::Sorter;
@@ -55,13 +54,7 @@ impl Program for SortingProgram<'_> {
         let config = self.config;
         let p = match config.law {
             OrderLaw::GumbelSinkhorn => {
-                let sinkhorn = Sinkhorn::after(config.iterations).at(config.temperature);
-                let law = SoftMatching {
-                    law: GumbelSinkhorn { sinkhorn },
-                    noise: config.noise,
-                    straight_through: false,
-                };
-                let order = run.law("order", law, Site::new(scores));
+                let order = run.law("order", config.matching.law(), Site::new(scores));
                 order.value.reshape([rows, n, n])
             }
             OrderLaw::PlackettLuce => {

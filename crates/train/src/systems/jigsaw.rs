@@ -10,6 +10,7 @@ use unbiased_kernels::substream;
 use unbiased_models::jigsaw::{Grid, Jigsaw, JigsawConfig, JigsawProgram, Network, shuffle};
 use unbiased_permutations::{assign, metrics::kendall_tau};
 
+use super::matching::{self, Training};
 use crate::config::ConfigError;
 use crate::data::{DataConfig, ImageSet, Order, Split, png};
 use crate::error::Failure;
@@ -29,28 +30,9 @@ pub(super) struct JigsawSettings {
     training: Training,
 }
 
-/// The `[training]` section.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Training {
-    /// Puzzles per step.
-    batch: usize,
-    /// Permutations that are drawn for each.
-    samples: usize,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            batch: 32,
-            samples: 5,
-        }
-    }
-}
-
 impl Settings for JigsawSettings {
     fn check(&self) -> Result<(), ConfigError> {
-        let (model, training) = (&self.model, &self.training);
+        let model = &self.model;
         for (key, value, good, expected) in [
             (
                 "model.side",
@@ -77,41 +59,12 @@ impl Settings for JigsawSettings {
                 model.layers > 0,
                 "at least 1",
             ),
-            (
-                "model.temperature",
-                model.temperature,
-                model.temperature > 0.0 && model.temperature.is_finite(),
-                "a number above 0",
-            ),
-            (
-                "model.iterations",
-                model.iterations as f64,
-                model.iterations > 0,
-                "at least 1",
-            ),
-            (
-                "model.noise",
-                model.noise,
-                model.noise >= 0.0 && model.noise.is_finite(),
-                "at least 0",
-            ),
-            (
-                "training.batch",
-                training.batch as f64,
-                training.batch > 0,
-                "at least 1",
-            ),
-            (
-                "training.samples",
-                training.samples as f64,
-                training.samples > 0,
-                "at least 1",
-            ),
         ] {
             if !good {
                 return Err(ConfigError::value(key, value, expected));
             }
         }
+        matching::check(&self.model.matching, &self.training)?;
         self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()
     }
@@ -123,7 +76,7 @@ impl Settings for JigsawSettings {
         let model = Jigsaw::new(&self.model, grid, context.seed, &device);
         let schema = {
             let pieces = Tensor::zeros([1, grid.count(), grid.pixels()], &context.device);
-            let law = self.model.law();
+            let law = self.model.matching.law();
             Schema::of(&JigsawProgram::new(&model, law, pieces.clone(), pieces))
         };
         let estimator = self
@@ -293,7 +246,7 @@ impl System for JigsawTraining {
         let samples = self.settings.training.samples;
         let shuffled = self.upload(self.shuffled(&puzzles)).repeat_dim(0, samples);
         let whole = self.upload(puzzles.whole).repeat_dim(0, samples);
-        let law = self.settings.model.law();
+        let law = self.settings.model.matching.law();
         let (model, estimator) = self.learner.parts();
         let program = JigsawProgram::new(model, law, shuffled, whole);
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
@@ -336,7 +289,7 @@ impl System for JigsawTraining {
         let [pieces, pixels] = [self.grid.count(), self.grid.pixels()];
         let shuffled = self.shuffled(&puzzles);
         let scores = self.scores(&puzzles)?;
-        let law = self.settings.model.law();
+        let law = self.settings.model.matching.law();
         let soft = {
             let scores = Tensor::from_data(
                 TensorData::new(scores.clone(), [count, pieces, pieces]),

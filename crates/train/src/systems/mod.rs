@@ -3,6 +3,7 @@
 mod air;
 mod bilevel;
 mod jigsaw;
+mod matching;
 mod ntm;
 mod policy;
 mod sbn;

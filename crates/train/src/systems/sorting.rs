@@ -11,6 +11,7 @@ use unbiased_models::sorting::{
 };
 use unbiased_permutations::{assign, metrics::kendall_tau, permutation::ranks};
 
+use super::matching::{self, Training};
 use crate::config::ConfigError;
 use crate::data::Split;
 use crate::error::Failure;
@@ -60,28 +61,9 @@ impl Default for DataSettings {
     }
 }
 
-/// The `[training]` section.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Training {
-    /// Fresh lists per step.
-    lists: usize,
-    /// Permutations that are drawn for each.
-    samples: usize,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            lists: 10,
-            samples: 5,
-        }
-    }
-}
-
 impl Settings for SortingSettings {
     fn check(&self) -> Result<(), ConfigError> {
-        let (data, model, training) = (&self.data, &self.model, &self.training);
+        let (data, model) = (&self.data, &self.model);
         let intervals = data.test_intervals.iter().chain([&data.interval]);
         let rising = |i: &Interval| i.0 < i.1 && i.0.is_finite() && i.1.is_finite();
         for (key, value, good, expected) in [
@@ -93,39 +75,9 @@ impl Settings for SortingSettings {
                 "at least 1",
             ),
             (
-                "model.temperature",
-                model.temperature,
-                model.temperature > 0.0 && model.temperature.is_finite(),
-                "a number above 0",
-            ),
-            (
-                "model.iterations",
-                model.iterations as f64,
-                model.iterations > 0,
-                "at least 1",
-            ),
-            (
-                "model.noise",
-                model.noise,
-                model.noise >= 0.0 && model.noise.is_finite(),
-                "at least 0",
-            ),
-            (
                 "data.test_lists",
                 data.test_lists as f64,
                 data.test_lists > 0,
-                "at least 1",
-            ),
-            (
-                "training.lists",
-                training.lists as f64,
-                training.lists > 0,
-                "at least 1",
-            ),
-            (
-                "training.samples",
-                training.samples as f64,
-                training.samples > 0,
                 "at least 1",
             ),
         ] {
@@ -142,6 +94,7 @@ impl Settings for SortingSettings {
                 ));
             }
         }
+        matching::check(&self.model.matching, &self.training)?;
         self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()
     }
@@ -187,10 +140,10 @@ impl System for SortingTraining {
             ..
         } = &self.settings;
         let stream = substream(substream(self.seed, TRAIN), step);
-        let drawn = lists(data.interval, config.n, training.lists, stream);
+        let drawn = lists(data.interval, config.n, training.batch, stream);
         let x = rows(
             drawn.iter().map(|&x| x as f32).collect(),
-            training.lists,
+            training.batch,
             &self.device,
         );
         let (model, estimator) = self.learner.parts();
