@@ -244,6 +244,15 @@ impl EstimatorConfig {
             }
             rules.push((sites[0].key.name.clone(), rule));
         }
+        let unused = |site: &SiteSchema| self.estimator_of(site) != self.name;
+        if self.sites.is_empty() && !schema.sites.is_empty() && schema.sites.iter().all(unused) {
+            return Err(EstimatorError::Undefined {
+                estimator: self.name.clone(),
+                what: "this program".into(),
+                reason: "all its choices are continuous, and pathwise unless a site is given another estimator; use `pathwise`, or name it for a site"
+                    .into(),
+            });
+        }
         let sited = Sited::new(rules, schema, objective);
         Ok(Box::new(if self.sampled_divergence {
             sited.with_sampled_divergence()

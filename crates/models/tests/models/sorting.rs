@@ -124,4 +124,12 @@ fn what_is_not_defined_is_refused_with_what_is() {
         let refusal = named(name).err().expect("refused").to_string();
         assert!(refusal.contains("no density; use `pathwise`"), "{refusal}");
     }
+    // Named for the whole program it would not be used anywhere.
+    let whole =
+        EstimatorConfig::named("rloo").build(&schema, Objective::default(), &device().autodiff());
+    let refusal = whole.err().expect("refused").to_string();
+    assert!(
+        refusal.contains("all its choices are continuous"),
+        "{refusal}"
+    );
 }
