@@ -1,26 +1,17 @@
 //! Seeded scores, comparisons, and a second implementation of everything that is compared.
 
+#[path = "../shared/numbers.rs"]
+mod numbers;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+pub(crate) use numbers::Numbers;
 
 pub(crate) const TYPES: [DType; 2] = [DType::F32, DType::F64];
 
-/// Deterministic numbers.
-pub(crate) struct Numbers(pub(crate) u64);
-
 impl Numbers {
-    pub(crate) fn uniform(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
     /// Normal plus Gumbel, as the scores of a network with noise.
     pub(crate) fn score(&mut self) -> f64 {
-        let normal =
-            (-2.0 * self.uniform().ln()).sqrt() * (core::f64::consts::TAU * self.uniform()).cos();
-        normal - (-self.uniform().ln()).ln()
+        self.normal() - (-self.uniform().ln()).ln()
     }
 
     pub(crate) fn scores(&mut self, count: usize) -> Vec<f64> {
