@@ -1,5 +1,17 @@
 //! A gradient of one's own, written with tensors.
 
+#![cfg_attr(
+    not(any(
+        feature = "flex",
+        feature = "ndarray",
+        feature = "wgpu",
+        feature = "vulkan",
+        feature = "metal",
+        feature = "cuda"
+    )),
+    expect(unused_variables, reason = "no backend to attach it to")
+)]
+
 use burn::backend::autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -110,17 +122,6 @@ macro_rules! backend {
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "cuda")),
     Autodiff
-)]
-#[cfg_attr(
-    not(any(
-        feature = "flex",
-        feature = "ndarray",
-        feature = "wgpu",
-        feature = "vulkan",
-        feature = "metal",
-        feature = "cuda"
-    )),
-    expect(unused_variables, reason = "no backend to attach it to")
 )]
 pub(crate) trait CustomGradient: Backend {
     fn attach(x: FloatTensor<Self>, y: FloatTensor<Self>, pull_back: PullBack)
