@@ -342,12 +342,14 @@ fn a_report_holds_everything_in_one_file() {
     for text in [
         "seeds/s0",
         "seeds/s1",
-        "2 seeds",
+        "0, 1",
         " ± ",
         "glyphs",
-        "train neg_elbo_nats",
-        "train loss_exact",
+        "neg_elbo_nats",
+        "loss_exact",
         "<polyline",
+        "<polygon",
+        "Where they differ",
         "data:image/png;base64,iVBORw0KGgo",
         "[optimizer]",
     ] {
@@ -355,6 +357,14 @@ fn a_report_holds_everything_in_one_file() {
     }
     for reference in ["http://", "https://", "<script", "<link"] {
         assert!(!page.contains(reference), "{reference}");
+    }
+    // Curves of seeds are one line with its spread, not one line each.
+    assert!(page.contains("sbn/glyphs --smoke on"));
+
+    let outcome = bench.run("report seeds toy --markdown");
+    let markdown = &outcome.succeeds().stdout;
+    for text in ["# Results", "## sbn/glyphs", "## toy/", "| 0, 1 |", " ± "] {
+        assert!(markdown.contains(text), "{text} in {markdown}");
     }
     bench.run("report nothing").fails(2, &["not a run folder"]);
     bench

@@ -40,6 +40,8 @@ enum Command {
     Check(CheckArgs),
     /// Write one self-contained page about runs: figures, curves, pictures, configurations
     Report(ReportArgs),
+    /// Write the weights of a trained run as a safetensors file
+    Export(ExportArgs),
     /// Compare estimators on one problem: bias, variance and cost against the exact gradient
     Estimators(EstimatorsArgs),
     /// Check grammars, parse texts, count derivations, draw texts
@@ -91,13 +93,16 @@ pub struct TrainArgs {
         long,
         value_name = "DIR",
         conflicts_with_all = [
-            "target", "config", "set", "estimator", "seed", "seeds", "out", "data_dir", "smoke", "dry_run",
+            "target", "config", "set", "estimator", "seed", "seeds", "out", "data_dir", "weights", "smoke", "dry_run",
         ]
     )]
     pub resume: Option<PathBuf>,
     /// Where real data sets lie, besides `$UNBIASED_DATA` and the user's cache
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Start from the weights in this safetensors file, as `export` writes it
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// Make it a trial of a few seconds: apply the configuration's table `smoke`
     #[arg(long)]
     pub smoke: bool,
@@ -155,8 +160,21 @@ pub struct ReportArgs {
     /// Folders of runs, or folders that hold one run per seed
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
+    /// File to write (default: `report.html`; with `--markdown`, standard output)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write tables in Markdown instead of a page
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the run
+    pub run: PathBuf,
     /// File to write
-    #[arg(long, short, value_name = "FILE", default_value = "report.html")]
+    #[arg(long, short, value_name = "FILE", default_value = "model.safetensors")]
     pub output: PathBuf,
 }
 
@@ -324,6 +342,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Sample(args) => commands::sample::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Report(args) => commands::report::run(args),
+        Command::Export(args) => commands::export::run(args),
         Command::Estimators(args) => commands::estimators::run(args),
         Command::Grammar(command) => commands::grammar::run(command),
     }

@@ -10,6 +10,7 @@ use unbiased_estimators::{Estimate, Estimator};
 use crate::bundle::Bundle;
 use crate::optimizer::{Optimizer, OptimizerConfig};
 use crate::system::{Metrics, StepError};
+use crate::weights;
 
 /// Trains a model with an estimator.
 pub struct Learner<M> {
@@ -102,7 +103,7 @@ impl<M: Module> Learner<M> {
     /// # Errors
     /// A file that cannot be written, or a parameter that is not finite.
     pub fn save(&self, dir: &Path) -> Result<(), StepError> {
-        Bundle::of_module(self.model()).write(&dir.join("model.bpk"))?;
+        Bundle::of_module(self.model()).write(&dir.join(weights::MODEL))?;
         self.optimizer
             .to_bundle()
             .write(&dir.join("optimizer.bpk"))?;
@@ -122,7 +123,7 @@ impl<M: Module> Learner<M> {
     /// Files that are missing or do not fit.
     pub fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
         let read = |name: &str| Bundle::read(&dir.join(name));
-        self.model = Some(read("model.bpk")?.into_module(self.model().clone())?);
+        self.model = Some(read(weights::MODEL)?.into_module(self.model().clone())?);
         self.optimizer.load(read("optimizer.bpk")?, &self.device)?;
         let owned = read("estimator.bpk")?.into_module(self.estimator.owned())?;
         self.estimator.set_owned(owned);

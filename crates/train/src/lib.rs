@@ -7,8 +7,8 @@
 //! | [`system`], [`systems`] | what the loop asks of a system; the systems |
 //! | [`train_loop`], [`checkpoint`], [`metrics_log`], [`summary`], [`run_dir`] | a run and its folder |
 //! | [`learner`] | a model, its estimator and the optimizers of both |
-//! | [`optimizer`], [`bundle`] | parameters that move and are stored reproducibly |
-//! | [`report`] | a page about runs |
+//! | [`optimizer`], [`bundle`], [`weights`] | parameters that move, are stored reproducibly, leave and come back |
+//! | [`report`], [`verdict`] | a page about runs, and whether they kept their promises |
 //! | [`data`] | data sets and generators |
 //! | [`device`] | the only place that names backends |
 
@@ -40,3 +40,5 @@ pub mod system;
 pub mod systems;
 pub mod train_loop;
 mod transfer;
+pub mod verdict;
+pub mod weights;

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod estimators;
 pub mod eval;
+pub mod export;
 pub mod grammar;
 pub mod list;
 pub mod report;

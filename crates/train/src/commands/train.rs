@@ -18,7 +18,7 @@ use crate::summary::{Status, Summary};
 use crate::system::{BuildContext, System, SystemEntry};
 use crate::systems::{self, SYSTEMS};
 use crate::train_loop::{TrainLoop, resume_command};
-use crate::{interrupt, out};
+use crate::{interrupt, out, weights};
 
 /// Trains what the command line asks for.
 ///
@@ -126,7 +126,8 @@ impl<'a> Plan<'a> {
     }
 
     fn config(&self, seed: u64) -> Result<RunConfig, Failure> {
-        let data_dir = self.args.data_dir.as_deref().map(absolute).transpose()?;
+        let data_dir = absolute("--data-dir", self.args.data_dir.as_deref())?;
+        let weights = absolute("--weights", self.args.weights.as_deref())?;
         let origin = Origin {
             system: self.entry.name.to_owned(),
             config: self.name.clone(),
@@ -134,6 +135,7 @@ impl<'a> Plan<'a> {
             smoke: self.args.smoke,
             overrides: Vec::new(),
             data_dir,
+            weights,
         };
         let config = RunConfig::resolve(self.entry, &self.text, origin, &self.overrides);
         Ok(config?)
@@ -219,9 +221,10 @@ fn overrides(args: &TrainArgs) -> Result<Vec<Override>, Failure> {
     Ok(args.set.iter().cloned().chain(estimators).collect())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path)
-        .map_err(|error| Failure::usage(format!("--data-dir {}: {error}", path.display())))
+fn absolute(option: &str, path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    path.map(std::path::absolute)
+        .transpose()
+        .map_err(|error| Failure::usage(format!("{option}: {error}")))
 }
 
 /// The step to stop at.
@@ -244,7 +247,7 @@ fn start(plan: &Plan<'_>, seed: u64, folder: &Path, args: &TrainArgs) -> Result<
     let until = check_until(args.until, 0, &config)?;
     RunDir::refuse_occupied(folder)?;
     let device = device::open(&args.device)?;
-    let system = build(plan.entry, &config, &device)?;
+    let system = build(plan.entry, &config, &device, None)?;
     let dir = RunDir::create(folder, &config)?;
     let ready = Ready {
         dir,
@@ -274,10 +277,7 @@ fn resume(folder: &Path, args: &TrainArgs) -> Result<(), Failure> {
         check_until(args.until, done, &config)?
     };
     let device = device::open(&args.device)?;
-    let mut system = build(entry, &config, &device)?;
-    if let Some(checkpoint) = &last {
-        system.load(&checkpoint.path)?;
-    }
+    let system = build(entry, &config, &device, last.as_ref())?;
     let ready = Ready {
         dir,
         config,
@@ -288,17 +288,26 @@ fn resume(folder: &Path, args: &TrainArgs) -> Result<(), Failure> {
     train(ready, until, args.quiet)
 }
 
+/// The system as it was at the checkpoint `last`, or as it starts.
 fn build(
     entry: &SystemEntry,
     config: &RunConfig,
     device: &OpenDevice,
+    last: Option<&Checkpoint>,
 ) -> Result<Box<dyn System>, Failure> {
     let context = BuildContext {
         device: device.device.clone(),
         data_dir: config.data_dir().map(Path::to_owned),
         seed: config.run.seed,
     };
-    (entry.build)(&config.system, &context)
+    let mut system = (entry.build)(&config.system, &context)?;
+    match (last, &config.run.weights) {
+        (Some(checkpoint), _) => system.load(&checkpoint.path)?,
+        (None, Some(file)) => weights::import(file, system.as_mut())
+            .map_err(|error| Failure::usage(format!("--weights: {error:#}")))?,
+        (None, None) => {}
+    }
+    Ok(system)
 }
 
 /// Everything a run consists of.

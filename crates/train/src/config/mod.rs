@@ -116,6 +116,9 @@ pub struct Origin {
     /// The `--data-dir` of the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// The `--weights` of the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
 }
 
 /// The sections that the program itself reads.

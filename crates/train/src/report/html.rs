@@ -18,32 +18,53 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A table; cells are HTML already.
+/// A table whose first `text` columns are words and whose others are numbers; cells are HTML already.
 #[must_use]
-pub(super) fn table(head: &[String], rows: &[Vec<String>]) -> String {
-    let mut html = "<table><thead><tr>".to_owned();
-    for cell in head {
-        let _ = write!(html, "<th>{cell}</th>");
-    }
-    html.push_str("</tr></thead><tbody>");
-    for row in rows {
+pub(super) fn table(text: usize, head: &[String], rows: &[Vec<String>]) -> String {
+    let row = |html: &mut String, tag: &str, cells: &[String]| {
         html.push_str("<tr>");
-        for cell in row {
-            let _ = write!(html, "<td>{cell}</td>");
+        for (index, cell) in cells.iter().enumerate() {
+            let class = if index < text { "" } else { " class=\"n\"" };
+            let _ = write!(html, "<{tag}{class}>{cell}</{tag}>");
         }
         html.push_str("</tr>");
+    };
+    let mut html = "<div class=\"wide\"><table><thead>".to_owned();
+    row(&mut html, "th", head);
+    html.push_str("</thead><tbody>");
+    for cells in rows {
+        row(&mut html, "td", cells);
     }
-    html.push_str("</tbody></table>\n");
+    html.push_str("</tbody></table></div>\n");
     html
 }
 
 /// A PNG inside the page.
 #[must_use]
 pub(super) fn picture(name: &str, png: &[u8]) -> String {
+    let name = escape(name);
+    let data = base64(png);
     format!(
-        "<figure><figcaption>{}</figcaption><img alt=\"\" src=\"data:image/png;base64,{}\"></figure>\n",
+        "<figure><figcaption>{name}</figcaption><img alt=\"{name}\" src=\"data:image/png;base64,{data}\"></figure>\n"
+    )
+}
+
+/// Lines as they are.
+#[must_use]
+pub(super) fn listing(name: &str, text: &str) -> String {
+    format!(
+        "<figure><figcaption>{}</figcaption><pre>{}</pre></figure>\n",
         escape(name),
-        base64(png)
+        escape(text)
+    )
+}
+
+/// Something to unfold.
+#[must_use]
+pub(super) fn folded(summary: &str, html: &str) -> String {
+    format!(
+        "<details><summary>{}</summary>{html}</details>\n",
+        escape(summary)
     )
 }
 
@@ -73,19 +94,12 @@ fn base64(bytes: &[u8]) -> String {
 pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{}</title><style>{STYLE}</style></head>\n\
-         <body>\n<h1>{}</h1>\n{body}</body></html>\n",
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{}</title>\n<style>\n{}</style></head>\n\
+         <body>\n{body}</body></html>\n",
         escape(title),
-        escape(title)
+        include_str!("style.css")
     )
 }
-
-const STYLE: &str = "\
-body{font:15px/1.45 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222;background:#fff}\
-table{border-collapse:collapse;margin:1em 0}th,td{padding:.25em .7em;text-align:left;border-bottom:1px solid #ddd}\
-figure{display:inline-block;margin:.5em .5em .5em 0;vertical-align:top}figcaption{font-weight:600;font-size:13px}\
-svg text{font-size:11px;fill:#555}svg .grid{stroke:#e5e5e5}img{image-rendering:pixelated;max-width:460px}\
-pre{background:#f6f6f6;padding:1em;overflow:auto}.key{display:inline-block;width:.9em;height:.9em;margin-right:.4em}";
 
 #[cfg(test)]
 mod tests {
@@ -110,5 +124,15 @@ mod tests {
     #[test]
     fn text_stays_text() {
         assert_eq!(escape("a<b> & \"c\""), "a&lt;b&gt; &amp; &quot;c&quot;");
+    }
+
+    #[test]
+    fn words_stand_left_and_numbers_right() {
+        let html = table(
+            1,
+            &["a".into(), "b".into()],
+            &[vec!["x".into(), "1".into()]],
+        );
+        assert!(html.contains("<td>x</td><td class=\"n\">1</td>"), "{html}");
     }
 }

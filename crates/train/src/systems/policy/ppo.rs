@@ -13,6 +13,7 @@ use crate::bundle::Bundle;
 use crate::data::{Order, Split};
 use crate::optimizer::Optimizer;
 use crate::system::{BuildContext, Metrics, StepError, System};
+use crate::weights;
 
 use super::actor::{describe, load_episodes, save_episodes};
 use super::returns::Returns;
@@ -213,7 +214,7 @@ impl System for PpoTraining {
     }
 
     fn save(&self, dir: &Path) -> Result<(), StepError> {
-        Bundle::of_module(self.agent()).write(&dir.join("model.bpk"))?;
+        Bundle::of_module(self.agent()).write(&dir.join(weights::MODEL))?;
         self.optimizer
             .to_bundle()
             .write(&dir.join("optimizer.bpk"))?;
@@ -223,7 +224,7 @@ impl System for PpoTraining {
 
     fn load(&mut self, dir: &Path) -> anyhow::Result<()> {
         let read = |name: &str| Bundle::read(&dir.join(name));
-        self.agent = Some(read("model.bpk")?.into_module(self.agent().clone())?);
+        self.agent = Some(read(weights::MODEL)?.into_module(self.agent().clone())?);
         let device = self.device.clone().autodiff();
         self.optimizer.load(read("optimizer.bpk")?, &device)?;
         self.returns.load(&dir.join("returns.bpk"))?;
