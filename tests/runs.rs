@@ -359,7 +359,7 @@ fn a_report_holds_everything_in_one_file() {
         assert!(!page.contains(reference), "{reference}");
     }
     // Curves of seeds are one line with its spread, not one line each.
-    assert!(page.contains("sbn/glyphs --smoke on"));
+    assert!(page.contains("All --smoke, on "));
 
     let outcome = bench.run("report seeds toy --markdown");
     let markdown = &outcome.succeeds().stdout;

@@ -8,7 +8,7 @@ use crate::progress::number;
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 18.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 
@@ -274,7 +274,7 @@ mod tests {
     fn a_chart_spans_its_values_and_survives_a_single_one() {
         let svg = chart("a < b", &[curve(&[(0.0, 1.0), (10.0, 3.0)])], &[]);
         // The first point is at the lower left corner of the plot, the last at the upper right.
-        assert!(svg.contains("points=\"62.0,206.0 448.0,10.0\""), "{svg}");
+        assert!(svg.contains("points=\"62.0,206.0 442.0,10.0\""), "{svg}");
         assert!(svg.contains("a &lt; b"));
         let svg = chart("one", &[curve(&[(5.0, 2.0)])], &[]);
         assert!(svg.contains("<circle") && !svg.contains("NaN"), "{svg}");

@@ -11,14 +11,14 @@ mod runs;
 use std::path::PathBuf;
 
 use crate::error::Failure;
-use runs::Group;
+use runs::Runs;
 
 /// One self-contained HTML page about the runs in `paths`.
 ///
 /// # Errors
 /// A folder that is not a run, or cannot be read.
 pub fn html(paths: &[PathBuf]) -> Result<String, Failure> {
-    page::html(&Group::read(paths)?)
+    page::html(&Runs::read(paths)?)
 }
 
 /// Tables of the promised figures of the runs in `paths`, in Markdown.
@@ -26,5 +26,5 @@ pub fn html(paths: &[PathBuf]) -> Result<String, Failure> {
 /// # Errors
 /// A folder that is not a run, or cannot be read.
 pub fn markdown(paths: &[PathBuf]) -> Result<String, Failure> {
-    Ok(markdown::markdown(&Group::read(paths)?))
+    Ok(markdown::markdown(&Runs::read(paths)?.groups))
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::chart::{Curve, Level, Point, chart, colour};
 use super::html::{escape, folded, listing, page, picture, table};
-use super::runs::{Group, Run, Spread, settings};
+use super::runs::{Group, Run, Runs, Spread, settings};
 use crate::data::Split;
 use crate::error::Failure;
 use crate::progress::{duration, number};
@@ -20,8 +20,9 @@ const SPLITS: [Split; 3] = [Split::Train, Split::Valid, Split::Test];
 const LINES: usize = 40;
 
 /// The whole page.
-pub(super) fn html(groups: &[Group]) -> Result<String, Failure> {
-    let mut body = head(groups);
+pub(super) fn html(runs: &Runs) -> Result<String, Failure> {
+    let groups = &runs.groups;
+    let mut body = head(runs);
     body.push_str(&overview(groups));
     body.push_str(&promises(groups));
     body.push_str(&figures(groups));
@@ -42,7 +43,8 @@ fn title(groups: &[Group]) -> String {
 }
 
 /// What the configurations say they are, each once.
-fn head(groups: &[Group]) -> String {
+fn head(runs: &Runs) -> String {
+    let groups = &runs.groups;
     let mut html = format!("<h1>{}</h1>\n", escape(&title(groups)));
     let abouts: BTreeSet<_> = groups
         .iter()
@@ -60,6 +62,11 @@ fn head(groups: &[Group]) -> String {
     for about in abouts {
         let _ = writeln!(html, "<p class=\"about\">{}</p>", escape(&about));
     }
+    let _ = writeln!(
+        html,
+        "<p class=\"about\">All {}.</p>",
+        escape(&runs.common.join(", "))
+    );
     html
 }
 
@@ -200,19 +207,30 @@ fn curves(groups: &[Group]) -> String {
             });
         }
     }
+    // Counters and constants say nothing over the steps; their last values are in the table.
+    charts.retain(|name, curves| {
+        let moves = |curve: &Curve| {
+            let first = curve.points[0].mean;
+            curve.points.len() == 1 || curve.points.iter().any(|point| point.mean != first)
+        };
+        name != "epoch" && curves.iter().any(moves)
+    });
     let apart = |curves: &[Curve]| curves.iter().any(|curve| curve.split != "train");
     let (evaluated, trained): (Vec<_>, Vec<_>) =
         charts.iter().partition(|(_, curves)| apart(curves));
     let mut html = String::new();
-    for (heading, charts) in [("Curves", evaluated), ("Curves of training", trained)] {
+    let about = "Over steps; train is drawn through, valid dashed, test dotted. Bands are ± one standard deviation over seeds, dotted levels a paper's.";
+    for (heading, about, charts) in [
+        ("Curves", about, evaluated),
+        ("Curves of training", "", trained),
+    ] {
         if charts.is_empty() {
             continue;
         }
         let _ = writeln!(
             html,
-            "<h2>{heading}</h2>\n<p class=\"about\">{}{}</p>\n<div class=\"charts\">",
+            "<h2>{heading}</h2>\n<p class=\"about\">{}{about}</p>\n<div class=\"charts\">",
             legend(groups),
-            "Over steps; train is drawn through, valid dashed, test dotted. Bands are ± one standard deviation over seeds."
         );
         for (name, curves) in charts {
             html.push_str(&chart(name, curves, &levels(groups, name)));

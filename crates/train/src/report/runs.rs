@@ -33,8 +33,8 @@ impl Run {
         })
     }
 
-    /// What was trained and how, in the words of the command line.
-    fn label(&self) -> String {
+    /// What was trained and how, in the words of the command line; the seed is not among them.
+    fn words(&self) -> Vec<String> {
         let run = &self.config.run;
         let mut words = vec![format!("{}/{}", run.system, run.config)];
         if run.smoke {
@@ -48,7 +48,7 @@ impl Run {
             words.push("--weights".to_owned());
         }
         words.push(format!("on {}", self.summary.device));
-        words.join(" ")
+        words
     }
 
     fn last(&self, split: Split, name: &str) -> Option<f64> {
@@ -59,28 +59,53 @@ impl Run {
 
 /// Runs that differ by their seed only.
 pub(super) struct Group {
+    /// System, configuration, and what tells the group from the others.
     pub(super) label: String,
     pub(super) runs: Vec<Run>,
 }
 
-impl Group {
-    /// The runs in `paths` in groups, both in the order they were named.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Self>, Failure> {
-        let mut groups: Vec<Self> = Vec::new();
+/// All runs of a report.
+pub(super) struct Runs {
+    pub(super) groups: Vec<Group>,
+    /// What all of them have in common, in the words of the command line.
+    pub(super) common: Vec<String>,
+}
+
+impl Runs {
+    /// The runs in `paths`, in the order they were named.
+    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut found: Vec<(Vec<String>, Vec<Run>)> = Vec::new();
         for path in paths {
             let run = Run::read(path)?;
-            let label = run.label();
-            match groups.iter_mut().find(|group| group.label == label) {
-                Some(group) => group.runs.push(run),
-                None => groups.push(Self {
-                    label,
-                    runs: vec![run],
-                }),
+            let words = run.words();
+            match found.iter_mut().find(|(other, _)| *other == words) {
+                Some((_, runs)) => runs.push(run),
+                None => found.push((words, vec![run])),
             }
         }
-        Ok(groups)
+        let everywhere = |word: &String| found.iter().all(|(words, _)| words[1..].contains(word));
+        let first = found.first().map_or(&[][..], |(words, _)| &words[1..]);
+        let common: Vec<String> = first
+            .iter()
+            .filter(|&word| everywhere(word))
+            .cloned()
+            .collect();
+        let label = |words: Vec<String>| {
+            let own = words.into_iter().filter(|word| !common.contains(word));
+            own.collect::<Vec<_>>().join(" ")
+        };
+        let groups = found.into_iter().map(|(words, runs)| Group {
+            label: label(words),
+            runs,
+        });
+        Ok(Self {
+            groups: groups.collect(),
+            common,
+        })
     }
+}
 
+impl Group {
     /// A run like all others of the group but for the seed.
     pub(super) fn first(&self) -> &Run {
         &self.runs[0]
@@ -155,7 +180,13 @@ impl std::fmt::Display for Spread {
         match self.n {
             0 => Ok(()),
             1 => write!(f, "{}", number(self.mean)),
-            _ => write!(f, "{} ± {}", number(self.mean), number(self.sd)),
+            // Rounding alone can make equal values differ.
+            _ if self.sd <= 1e-12 * self.mean.abs() => write!(f, "{} ± 0", number(self.mean)),
+            // Two digits of the spread, and the mean as far as they go.
+            _ => {
+                let digits = (1 - self.sd.log10().floor() as i64).clamp(0, 9) as usize;
+                write!(f, "{:.digits$} ± {:.digits$}", self.mean, self.sd)
+            }
         }
     }
 }
@@ -197,7 +228,9 @@ mod tests {
     #[test]
     fn the_spread_is_that_of_a_sample() {
         let of = |values: &[f64]| values.iter().copied().collect::<Spread>().to_string();
-        assert_eq!(of(&[1.0, 2.0, 6.0]), "3.0000 ± 2.6458");
+        assert_eq!(of(&[1.0, 2.0, 6.0]), "3.0 ± 2.6");
+        assert_eq!(of(&[141.5, 141.54]), "141.520 ± 0.028");
+        assert_eq!(of(&[0.1 + 0.2, 0.3]), "0.30000 ± 0");
         assert_eq!(of(&[2.0]), "2.0000");
         assert_eq!(of(&[]), "");
     }
