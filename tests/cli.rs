@@ -295,6 +295,36 @@ fn missing_data_names_the_set_and_the_folders() {
 }
 
 #[test]
+fn pictures_of_ones_own_are_trained_on_and_a_bad_one_is_named() {
+    let bench = Bench::new();
+    let folder = bench.path("pictures");
+    std::fs::create_dir(&folder).unwrap();
+    for k in 0..60_u8 {
+        let file = std::fs::File::create(folder.join(format!("{k}.png"))).unwrap();
+        let mut encoder = png::Encoder::new(file, 14, 12);
+        encoder.set_color(png::ColorType::Rgb);
+        let pixels: Vec<u8> = (0..14 * 12 * 3_u16)
+            .map(|i| (i as u8).wrapping_mul(k))
+            .collect();
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(&pixels)
+            .unwrap();
+    }
+    let train = "train jigsaw/folder --quiet --set data.folder=pictures --set data.pixels=12 --set model.width=8 \
+                 --set schedule.steps=2 --set schedule.samples=2 --set training.batch=4";
+    bench.run(&format!("{train} --out good")).succeeds();
+    let data = bench.summary("good")["data"].to_string();
+    assert!(data.contains("folder pictures at 12x12"), "{data}");
+    assert!(bench.path("good/samples/00000002-puzzles.png").is_file());
+    std::fs::write(folder.join("notes.txt"), "not a picture").unwrap();
+    bench
+        .run(&format!("{train} --out bad"))
+        .fails(2, &["notes.txt: is no PNG picture", "out of the folder"]);
+}
+
+#[test]
 fn a_configuration_of_another_system_is_refused() {
     let bench = Bench::new();
     let resolved = bench.run("train toy --dry-run");

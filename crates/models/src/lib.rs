@@ -9,6 +9,7 @@
 //! | [`bilevel`] | problems in two levels, by implicit differentiation or as an expectation | Pedregosa 2016; Franceschi et al. 2017 |
 //! | [`sorting`] | lists put in order by a latent permutation | Mena et al. 2018 |
 //! | [`jigsaw`] | pictures from shuffled pieces | Mena et al. 2018 |
+//! | [`digits_from_digits`] | digits of one class from the pieces of another | Mena et al. 2018 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
 //! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
@@ -21,6 +22,7 @@
 
 pub mod air;
 pub mod bilevel;
+pub mod digits_from_digits;
 mod init;
 pub mod jigsaw;
 mod matching;

@@ -18,6 +18,11 @@
 //! | laws of few elements, exactly | [`exact`] |
 //! | choices of a stochastic program, for every estimator of `unbiased-estimators` | module `sites`, by the feature of that name |
 
+/// The examples of the README, for the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod assignment;
 pub mod birkhoff;
 mod error;

@@ -14,6 +14,8 @@ use super::model::Jigsaw;
 pub struct JigsawProgram<'a> {
     model: Cow<'a, Jigsaw>,
     law: SoftMatching,
+    /// Permutations that are drawn for each puzzle.
+    samples: usize,
     /// X̃, `[batch, N, pixels]`.
     shuffled: Tensor<3>,
     /// X.
@@ -21,7 +23,8 @@ pub struct JigsawProgram<'a> {
 }
 
 impl<'a> JigsawProgram<'a> {
-    /// Shuffled pieces and the same in their places, `[batch, N, pixels]` both.
+    /// Shuffled pieces and the same in their places, `[batch, N, pixels]` both. `samples` permutations are drawn for each puzzle; their rows are
+    /// those of `samples` copies of the batch.
     ///
     /// # Panics
     /// If they differ in shape.
@@ -29,6 +32,7 @@ impl<'a> JigsawProgram<'a> {
     pub fn new(
         model: &'a Jigsaw,
         law: SoftMatching,
+        samples: usize,
         shuffled: Tensor<3>,
         whole: Tensor<3>,
     ) -> Self {
@@ -36,21 +40,16 @@ impl<'a> JigsawProgram<'a> {
         Self {
             model: Cow::Borrowed(model),
             law,
+            samples,
             shuffled,
             whole,
         }
     }
 }
 
-/// `Pᵀ X̃`: `p` `[batch, N²]`, pieces `[batch, N, pixels]`.
-fn arrange(p: Tensor<2>, pieces: Tensor<3>) -> Tensor<3> {
-    let [batch, n, _] = pieces.dims();
-    p.reshape([batch, n, n]).transpose().matmul(pieces)
-}
-
 impl Program for JigsawProgram<'_> {
     fn batch(&self) -> usize {
-        self.shuffled.dims()[0]
+        self.shuffled.dims()[0] * self.samples
     }
 
     fn device(&self) -> Device {
@@ -58,12 +57,15 @@ impl Program for JigsawProgram<'_> {
     }
 
     fn run(&self, run: &mut Run<'_>) {
-        let site = Site::new(run.rows(self.model.scores(self.shuffled.clone())));
-        let order = run.law("order", self.law, site);
-        let pieces = arrange(order.value, run.rows(self.shuffled.clone()));
-        let off = (pieces - run.rows(self.whole.clone())).square();
-        let distance = off.flatten::<2>(1, 2).mean_dim(1);
-        run.cost("distance", distance.squeeze_dim::<1>(1), run.mark());
+        let scores = self.model.scores(self.shuffled.clone());
+        arrange(
+            run,
+            self.law,
+            self.samples,
+            scores,
+            &self.shuffled,
+            &self.whole,
+        );
     }
 
     fn frozen(&self) -> Box<dyn Program + '_> {
@@ -72,4 +74,24 @@ impl Program for JigsawProgram<'_> {
             ..self.clone()
         })
     }
+}
+
+/// Draws `samples` permutations of `pieces` `[batch, N, pixels]` around each row of `scores` `[batch, N²]`, and reports the mean over pixels of
+/// `(Pᵀ X̃ − X)²`, `X` being `wanted`. The network has scored the pieces once, whatever the number of samples.
+pub(crate) fn arrange(
+    run: &mut Run<'_>,
+    law: SoftMatching,
+    samples: usize,
+    scores: Tensor<2>,
+    pieces: &Tensor<3>,
+    wanted: &Tensor<3>,
+) {
+    let n = pieces.dims()[1];
+    let site = Site::new(run.rows(scores.repeat_dim(0, samples)));
+    let order = run.law("order", law, site).value;
+    let rows = order.dims()[0];
+    let [pieces, wanted] = [pieces, wanted].map(|x| run.rows(x.clone().repeat_dim(0, samples)));
+    let off = order.reshape([rows, n, n]).transpose().matmul(pieces) - wanted;
+    let distance = off.square().flatten::<2>(1, 2).mean_dim(1);
+    run.cost("distance", distance.squeeze_dim::<1>(1), run.mark());
 }

@@ -21,5 +21,6 @@ mod puzzles;
 
 pub use config::{JigsawConfig, Network};
 pub use loss::JigsawProgram;
+pub(crate) use loss::arrange;
 pub use model::Jigsaw;
 pub use puzzles::{Grid, shuffle};

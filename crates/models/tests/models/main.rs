@@ -5,6 +5,7 @@
 
 mod air;
 mod bilevel;
+mod digits_from_digits;
 mod jigsaw;
 mod ntm;
 mod policy;

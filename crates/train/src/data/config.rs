@@ -3,6 +3,7 @@
 use super::Binarization;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// A part of a data set.
 #[derive(
@@ -32,8 +33,12 @@ impl fmt::Display for Split {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// `glyphs`, `mnist`, `fashion-mnist` or `binarized-mnist`.
+    /// `glyphs`, `mnist`, `fashion-mnist`, `binarized-mnist`, or `folder` for pictures of one's own.
     pub name: String,
+    /// The folder of PNG pictures of the set `folder`, from where the program is started.
+    pub folder: Option<PathBuf>,
+    /// Rows and columns that the pictures of a folder are brought to.
+    pub pixels: usize,
     /// How grey pixels become what a model sees.
     pub binarization: Binarization,
     /// Seed of generated images and of Bernoulli draws; has nothing to do with the run's seed.
@@ -48,6 +53,8 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             name: "glyphs".into(),
+            folder: None,
+            pixels: 64,
             binarization: Binarization::Bernoulli1,
             seed: 0,
             train_limit: None,

@@ -31,6 +31,17 @@ pub enum DataError {
         /// `train_limit` or `eval_limit`.
         key: &'static str,
     },
+    /// The set `folder` without a folder.
+    #[error("data.name is `folder`: say which one with --set data.folder=PATH")]
+    NoFolder,
+    /// A folder of pictures, or a picture in it, that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Folder {
+        /// The folder or the file.
+        path: PathBuf,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
     /// The files of a real set are in none of the folders that were looked in.
     #[error(transparent)]
     Missing(Box<Missing>),

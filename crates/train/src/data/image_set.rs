@@ -1,8 +1,7 @@
 //! Sets of images in three splits.
 
-use super::images::PIXELS;
 use super::manifest::catalogue;
-use super::{Binarization, DataConfig, DataError, Images, Split, glyphs, locate, source};
+use super::{Binarization, DataConfig, DataError, Images, Split, folder, glyphs, locate, source};
 use std::path::{Path, PathBuf};
 
 /// A data set in three splits that share no image.
@@ -14,7 +13,7 @@ pub struct ImageSet {
     pub valid: Images,
     /// To report on.
     pub test: Images,
-    name: &'static str,
+    name: String,
     binarization: Binarization,
     seed: u64,
 }
@@ -33,18 +32,7 @@ impl ImageSet {
     }
 
     fn load_from(config: &DataConfig, roots: &[PathBuf]) -> Result<Self, DataError> {
-        let set = catalogue()
-            .iter()
-            .find(|set| set.name == config.name)
-            .ok_or_else(|| DataError::UnknownSet {
-                name: config.name.clone(),
-                known: catalogue()
-                    .iter()
-                    .map(|set| set.name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
-        check_binarization(set.name, config.binarization)?;
+        check_binarization(&config.name, config.binarization)?;
         for (key, limit) in [
             ("train_limit", config.train_limit),
             ("eval_limit", config.eval_limit),
@@ -53,20 +41,49 @@ impl ImageSet {
                 return Err(DataError::EmptyLimit { key });
             }
         }
-        let [train, valid, test] = source::read(set, config, roots)?;
-        let images = |split, mut raw: source::Raw, limit: Option<usize>| {
-            let n = limit.unwrap_or(usize::MAX).min(raw.grey.len() / PIXELS);
-            raw.grey.truncate(n * PIXELS);
-            if let Some(labels) = &mut raw.labels {
-                labels.truncate(n);
+        let [train, valid, test] = match (config.name.as_str(), &config.folder) {
+            ("folder", folder) => {
+                folder::read(folder.as_deref().ok_or(DataError::NoFolder)?, config.pixels)?
             }
-            Images::new(set.name, config, split, raw.grey, raw.labels)
+            (name, Some(folder)) => {
+                return Err(DataError::Folder {
+                    path: folder.clone(),
+                    problem: format!(
+                        "is not read, since data.name is `{name}`: add --set data.name=folder"
+                    ),
+                });
+            }
+            (name, None) => {
+                let known = || catalogue().iter().map(|set| set.name);
+                let set = catalogue().iter().find(|set| set.name == name);
+                let set = set.ok_or_else(|| DataError::UnknownSet {
+                    name: name.to_owned(),
+                    known: known().chain(["folder"]).collect::<Vec<_>>().join(", "),
+                })?;
+                source::read(set, config, roots)?
+            }
+        };
+        let images = |split, mut raw: source::Raw, limit: Option<usize>| {
+            if let Some(n) = limit {
+                raw.grey.truncate(n.saturating_mul(raw.side * raw.side));
+                if let Some(labels) = &mut raw.labels {
+                    labels.truncate(n);
+                }
+            }
+            Images::new(&config.name, config, split, raw)
         };
         Ok(Self {
             train: images(Split::Train, train, config.train_limit),
             valid: images(Split::Valid, valid, config.eval_limit),
             test: images(Split::Test, test, config.eval_limit),
-            name: set.name,
+            name: match &config.folder {
+                Some(folder) => format!(
+                    "folder {} at {pixels}x{pixels}",
+                    folder.display(),
+                    pixels = config.pixels
+                ),
+                None => config.name.clone(),
+            },
             binarization: config.binarization,
             seed: config.seed,
         })
@@ -87,7 +104,7 @@ impl ImageSet {
     #[must_use]
     pub fn describe(&self) -> String {
         let Self { seed, .. } = self;
-        let set = match self.name {
+        let set = match self.name.as_str() {
             "glyphs" => format!("glyphs v{} (seed {seed})", glyphs::VERSION),
             name => name.to_owned(),
         };
@@ -106,15 +123,16 @@ impl ImageSet {
     /// it.
     ///
     /// # Shapes
-    /// `[indices, 784]`, row-major, values in \[0, 1\].
+    /// `[indices, height · width]`, row-major, values in \[0, 1\].
     ///
     /// # Panics
     /// If an index is not below the number of images.
     #[must_use]
     pub fn pixels(&self, split: Split, indices: &[usize], draw: u64) -> Vec<f32> {
         let images = self.split(split);
-        let mut pixels = vec![0.0; indices.len() * PIXELS];
-        for (&i, row) in indices.iter().zip(pixels.chunks_exact_mut(PIXELS)) {
+        let size = images.size();
+        let mut pixels = vec![0.0; indices.len() * size];
+        for (&i, row) in indices.iter().zip(pixels.chunks_exact_mut(size)) {
             images.show(i, draw, row);
         }
         pixels
@@ -142,6 +160,7 @@ fn check_binarization(name: &str, binarization: Binarization) -> Result<(), Data
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::images::PIXELS;
     use crate::data::test_support::{bytes, config, sha256};
     use std::fs;
 
@@ -195,7 +214,7 @@ mod tests {
         let unknown = refuse(&config("mnits", Binarization::Grey, None));
         assert!(
             unknown.contains("`mnits`")
-                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist")
+                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist, folder")
         );
         assert!(
             refuse(&config("mnist", Binarization::Fixed, None))

@@ -1,18 +1,20 @@
 //! Grey images of one split, and what a model sees of them.
 
 use super::binarization::{Binarization, bernoulli, is_ink};
+use super::source::Raw;
 use super::stream::Stream;
 use super::{DataConfig, Split};
 use rayon::prelude::*;
 use std::fmt;
 
-/// Rows and columns of an image.
+/// Rows and columns of an image of the sets in the catalogue.
 pub(super) const SIDE: usize = 28;
-/// Pixels of an image.
+/// Pixels of such an image.
 pub(super) const PIXELS: usize = SIDE * SIDE;
 
-/// Grey images of 28x28 pixels, and what a model sees of them.
+/// Square grey images of one size, and what a model sees of them.
 pub struct Images {
+    side: usize,
     grey: Vec<u8>,
     labels: Option<Vec<u8>>,
     view: View,
@@ -30,13 +32,8 @@ enum View {
 
 impl Images {
     /// The images of a split of the set `name`, under the view that `config` asks for.
-    pub(super) fn new(
-        name: &str,
-        config: &DataConfig,
-        split: Split,
-        grey: Vec<u8>,
-        labels: Option<Vec<u8>>,
-    ) -> Self {
+    pub(super) fn new(name: &str, config: &DataConfig, split: Split, raw: Raw) -> Self {
+        let Raw { side, grey, labels } = raw;
         let stream = |kind: &str| Stream::new(&format!("{name}/{kind}/1/{split}"), config.seed);
         let view = match config.binarization {
             Binarization::Grey => View::Grey,
@@ -44,16 +41,21 @@ impl Images {
             Binarization::Threshold | Binarization::Fixed => View::Threshold,
             Binarization::Dynamic if split == Split::Train => View::Dynamic(stream("dynamic")),
             Binarization::Dynamic | Binarization::Bernoulli1 => {
-                View::Drawn(draw_all(&stream("bernoulli1"), &grey))
+                View::Drawn(draw_all(&stream("bernoulli1"), &grey, side * side))
             }
         };
-        Self { grey, labels, view }
+        Self {
+            side,
+            grey,
+            labels,
+            view,
+        }
     }
 
     /// Number of images.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.grey.len() / PIXELS
+        self.grey.len() / self.size()
     }
 
     /// Whether there are none.
@@ -65,13 +67,19 @@ impl Images {
     /// Rows of an image.
     #[must_use]
     pub fn height(&self) -> usize {
-        SIDE
+        self.side
     }
 
     /// Columns of an image.
     #[must_use]
     pub fn width(&self) -> usize {
-        SIDE
+        self.side
+    }
+
+    /// Pixels of an image.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.side * self.side
     }
 
     /// The class of image `i`, if the set has classes.
@@ -89,7 +97,7 @@ impl Images {
     /// If there is no image `i`.
     #[must_use]
     pub fn grey(&self, i: usize) -> &[u8] {
-        &self.grey[i * PIXELS..][..PIXELS]
+        &self.grey[i * self.size()..][..self.size()]
     }
 
     /// The mean of each pixel, in \[0, 1\], under the law of what [`ImageSet::pixels`](super::ImageSet::pixels) gives:
@@ -98,8 +106,8 @@ impl Images {
     #[must_use]
     pub fn mean(&self) -> Vec<f32> {
         let sum = |values: &[u8], value: fn(u8) -> u64, unit: u64| -> Vec<f32> {
-            let mut sums = [0_u64; PIXELS];
-            for image in values.chunks_exact(PIXELS) {
+            let mut sums = vec![0_u64; self.size()];
+            for image in values.chunks_exact(self.size()) {
                 for (sum, &v) in sums.iter_mut().zip(image) {
                     *sum += value(v);
                 }
@@ -148,7 +156,7 @@ impl Images {
         match &self.view {
             View::Grey => set(grey, |g| f32::from(g) / 255.0),
             View::Threshold => set(grey, |g| f32::from(u8::from(is_ink(g)))),
-            View::Drawn(bits) => set(&bits[i * PIXELS..][..PIXELS], f32::from),
+            View::Drawn(bits) => set(&bits[i * self.size()..][..self.size()], f32::from),
             View::Dynamic(stream) => bernoulli(stream, item(i), draw, grey, to),
         }
     }
@@ -165,11 +173,11 @@ pub(super) fn item(i: usize) -> u32 {
     u32::try_from(i).expect("a split has less than 2^32 images")
 }
 
-/// One Bernoulli draw of every image.
-fn draw_all(stream: &Stream, grey: &[u8]) -> Vec<u8> {
+/// One Bernoulli draw of every image of `size` pixels.
+fn draw_all(stream: &Stream, grey: &[u8], size: usize) -> Vec<u8> {
     let mut bits = vec![0; grey.len()];
-    bits.par_chunks_exact_mut(PIXELS)
-        .zip(grey.par_chunks_exact(PIXELS))
+    bits.par_chunks_exact_mut(size)
+        .zip(grey.par_chunks_exact(size))
         .enumerate()
         .for_each(|(i, (bits, grey))| bernoulli(stream, item(i), 0, grey, bits));
     bits

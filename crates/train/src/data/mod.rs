@@ -2,7 +2,7 @@
 //!
 //! | part | what |
 //! |------|------|
-//! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
+//! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]), from files ([`catalogue`]) or a folder of pictures, split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
@@ -15,6 +15,7 @@ mod amat;
 mod binarization;
 mod config;
 mod error;
+mod folder;
 pub mod glyphs;
 mod idx;
 mod image_set;

@@ -208,6 +208,7 @@ impl SceneSet {
             // All of them: a scene would be another one with fewer.
             train_limit: None,
             eval_limit: None,
+            ..DataConfig::default()
         };
         let digits = ImageSet::load(&digits, dir)?;
         let scenes = |split, counts: &[usize], kind: &str, n| {

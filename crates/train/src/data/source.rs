@@ -5,8 +5,9 @@ use super::manifest::Manifest;
 use super::{DataConfig, DataError, Split, amat, glyphs, idx, locate};
 use std::path::{Path, PathBuf};
 
-/// The images of one split as they come from their source.
+/// The images of one split as they come from their source, `side x side` pixels each.
 pub(super) struct Raw {
+    pub(super) side: usize,
     pub(super) grey: Vec<u8>,
     pub(super) labels: Option<Vec<u8>>,
 }
@@ -29,6 +30,7 @@ fn generate_glyphs(set: &Manifest, config: &DataConfig) -> [Raw; 3] {
     let generate = |split, n: usize, limit: Option<usize>| {
         let (grey, labels) = glyphs::generate(config.seed, split, n.min(limit.unwrap_or(n)));
         Raw {
+            side: SIDE,
             grey,
             labels: Some(labels),
         }
@@ -60,6 +62,7 @@ fn read_idx(set: &Manifest, files: &[PathBuf]) -> Result<[Raw; 3], DataError> {
             });
         }
         Ok(Raw {
+            side: SIDE,
             grey,
             labels: Some(classes),
         })
@@ -76,6 +79,7 @@ fn read_idx(set: &Manifest, files: &[PathBuf]) -> Result<[Raw; 3], DataError> {
     );
     let mut train = train?;
     let valid = Raw {
+        side: SIDE,
         grey: train.grey.split_off(set.items.train * PIXELS),
         labels: train
             .labels
@@ -95,6 +99,7 @@ fn read_amat(set: &Manifest, files: &[PathBuf]) -> Result<[Raw; 3], DataError> {
     };
     let read = |path: &Path, rows| -> Result<Raw, DataError> {
         Ok(Raw {
+            side: SIDE,
             grey: amat::read(path, rows, PIXELS)?,
             labels: None,
         })

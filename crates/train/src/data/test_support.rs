@@ -36,6 +36,7 @@ pub(super) fn config(name: &str, binarization: Binarization, limit: Option<usize
         seed: 0,
         train_limit: limit,
         eval_limit: limit,
+        ..DataConfig::default()
     }
 }
 

@@ -77,7 +77,7 @@ impl Settings for JigsawSettings {
         let schema = {
             let pieces = Tensor::zeros([1, grid.count(), grid.pixels()], &context.device);
             let law = self.model.matching.law();
-            Schema::of(&JigsawProgram::new(&model, law, pieces.clone(), pieces))
+            Schema::of(&JigsawProgram::new(&model, law, 1, pieces.clone(), pieces))
         };
         let estimator = self
             .estimator
@@ -244,11 +244,11 @@ impl System for JigsawTraining {
         let shuffles = substream(substream(self.seed, EVALUATION ^ 1), step);
         let puzzles = self.puzzles(Split::Train, &indices, |k| substream(shuffles, k as u64));
         let samples = self.settings.training.samples;
-        let shuffled = self.upload(self.shuffled(&puzzles)).repeat_dim(0, samples);
-        let whole = self.upload(puzzles.whole).repeat_dim(0, samples);
+        let shuffled = self.upload(self.shuffled(&puzzles));
+        let whole = self.upload(puzzles.whole);
         let law = self.settings.model.matching.law();
         let (model, estimator) = self.learner.parts();
-        let program = JigsawProgram::new(model, law, shuffled, whole);
+        let program = JigsawProgram::new(model, law, samples, shuffled, whole);
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
         drop(program);
         self.learner.follow(&estimate);

@@ -2,6 +2,7 @@
 
 mod air;
 mod bilevel;
+mod digits_from_digits;
 mod jigsaw;
 mod matching;
 mod ntm;
@@ -13,7 +14,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 8] = [
+pub static SYSTEMS: [SystemEntry; 9] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -210,6 +211,24 @@ pub static SYSTEMS: [SystemEntry; 8] = [
             (
                 "mnist_comparing",
                 include_str!("../../../../configs/jigsaw/mnist_comparing.toml"),
+            ),
+            (
+                "folder",
+                include_str!("../../../../configs/jigsaw/folder.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<digits_from_digits::DigitsSettings>(
+        "digits_from_digits",
+        "digits of one class put together from the pieces of a digit of another",
+        &[
+            (
+                "glyphs",
+                include_str!("../../../../configs/digits_from_digits/glyphs.toml"),
+            ),
+            (
+                "mnist",
+                include_str!("../../../../configs/digits_from_digits/mnist.toml"),
             ),
         ],
     ),
