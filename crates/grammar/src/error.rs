@@ -63,6 +63,14 @@ pub enum GrammarError {
         /// Which rule.
         message: String,
     },
+    /// A text is no SMILES, or what it draws is no molecule.
+    #[error("byte {at}: {message}")]
+    Molecule {
+        /// Bytes before it.
+        at: usize,
+        /// What is wrong.
+        message: String,
+    },
     /// No name of this kind is known.
     #[error("unknown {kind} `{name}`; known are: {known}")]
     Unknown {

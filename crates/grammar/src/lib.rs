@@ -54,6 +54,8 @@ mod analysis;
 mod attribute;
 pub mod bits;
 mod check;
+#[cfg(feature = "chem")]
+pub mod chem;
 mod codec;
 mod count;
 mod cyk;
@@ -61,6 +63,8 @@ mod cyk;
 pub mod device;
 mod draws;
 mod earley;
+#[cfg(feature = "chem")]
+mod element;
 mod enumerate;
 mod error;
 mod grammar;
