@@ -30,7 +30,7 @@ impl fmt::Display for Split {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// `glyphs`, `mnist`, `fashion-mnist` or `binarized-mnist`.
+    /// `glyphs`, `mnist`, `fashion-mnist`, `binarized-mnist`, `omniglot` or `omniglot28`.
     pub name: String,
     /// How grey pixels become what a model sees.
     pub binarization: Binarization,

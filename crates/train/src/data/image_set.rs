@@ -1,7 +1,7 @@
 //! Sets of images in three splits.
 
 use super::images::PIXELS;
-use super::manifest::catalogue;
+use super::manifest::Manifest;
 use super::{Binarization, DataConfig, DataError, Images, Split, glyphs, locate, source};
 use std::path::{Path, PathBuf};
 
@@ -33,17 +33,7 @@ impl ImageSet {
     }
 
     fn load_from(config: &DataConfig, roots: &[PathBuf]) -> Result<Self, DataError> {
-        let set = catalogue()
-            .iter()
-            .find(|set| set.name == config.name)
-            .ok_or_else(|| DataError::UnknownSet {
-                name: config.name.clone(),
-                known: catalogue()
-                    .iter()
-                    .map(|set| set.name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
+        let set = Manifest::named(&config.name)?;
         check_binarization(set.name, config.binarization)?;
         for (key, limit) in [
             ("train_limit", config.train_limit),
@@ -123,13 +113,17 @@ impl ImageSet {
 
 fn check_binarization(name: &str, binarization: Binarization) -> Result<(), DataError> {
     let reason = match (name, binarization) {
-        ("binarized-mnist", Binarization::Fixed) => return Ok(()),
+        ("binarized-mnist" | "omniglot28", Binarization::Fixed) => return Ok(()),
         ("binarized-mnist", _) => {
             "its pixels are binary already; use --set data.binarization=fixed"
         }
-        (_, Binarization::Fixed) => {
+        ("omniglot", Binarization::Fixed) => {
+            "the published binary pixels belong to another set, --set data.name=omniglot28"
+        }
+        ("mnist", Binarization::Fixed) => {
             "the published binary pixels are a set of their own, --set data.name=binarized-mnist"
         }
+        (_, Binarization::Fixed) => "nobody has published binary pixels of it",
         _ => return Ok(()),
     };
     Err(DataError::Binarization {
@@ -195,7 +189,7 @@ mod tests {
         let unknown = refuse(&config("mnits", Binarization::Grey, None));
         assert!(
             unknown.contains("`mnits`")
-                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist")
+                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist, omniglot")
         );
         assert!(
             refuse(&config("mnist", Binarization::Fixed, None))
