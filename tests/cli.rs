@@ -23,6 +23,8 @@ fn help_lists_every_system_and_every_command() {
         "report",
         "estimators",
         "grammar",
+        "data",
+        "completions",
     ] {
         assert!(help.stdout.contains(command), "{command}");
     }
@@ -121,12 +123,28 @@ fn every_configuration_passes_its_smoke_run() {
 }
 
 #[test]
+fn completions_know_commands_and_options() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = bench.run(&format!("completions {shell}"));
+        script.succeeds();
+        for word in ["unbiased", "estimators", "generate", "data-dir"] {
+            assert!(script.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    bench.run("completions sh").fails(2, &["bash", "fish"]);
+}
+
+#[test]
 fn unknown_names_are_refused_with_those_that_exist() {
     let bench = Bench::new();
     let refused = |line: &str, said: &[&str]| {
         bench.run(line).fails(2, said);
     };
-    refused("train", &["SYSTEM"]);
+    refused(
+        "train",
+        &["SYSTEM[/CONFIG]", "sorting", "train sbn", "list"],
+    );
     refused("train tou", &["`tou`", "did you mean `toy`", "sbn", "list"]);
     refused(
         "train toy/figure1",

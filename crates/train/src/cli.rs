@@ -1,12 +1,15 @@
 //! The command line.
 
+mod data;
+
 use std::fmt::Write;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::commands;
 use crate::config::Override;
@@ -14,6 +17,11 @@ use crate::data::Split;
 use crate::error::Failure;
 use crate::out;
 use crate::systems::SYSTEMS;
+
+pub use self::data::{
+    DataCommand, DataFetchArgs, DataGenerateArgs, DataImportArgs, DataListArgs, DataPathArgs,
+    DataVerifyArgs,
+};
 
 /// Deep learning through the parts that back-propagation cannot see.
 ///
@@ -47,7 +55,18 @@ enum Command {
     /// Check grammars, parse texts, count derivations, draw texts
     #[command(subcommand)]
     Grammar(GrammarCommand),
+    /// Download, check and draw data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Print a script that completes this command line in a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
 }
+
+const COMPLETIONS_HELP: &str = "\
+For this session of bash:  source <(unbiased completions bash)
+For every one of zsh:      unbiased completions zsh > ~/.zfunc/_unbiased   (with ~/.zfunc in fpath)
+For every one of fish:     unbiased completions fish > ~/.config/fish/completions/unbiased.fish";
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -62,7 +81,7 @@ pub struct ListArgs {
 #[command(after_help = systems_help())]
 pub struct TrainArgs {
     /// What to train; without a configuration, the default one, which needs no download
-    #[arg(value_name = "SYSTEM[/CONFIG]", required_unless_present = "resume")]
+    #[arg(value_name = "SYSTEM[/CONFIG]")]
     pub target: Option<String>,
     /// Read the configuration from a file
     #[arg(long, value_name = "FILE")]
@@ -200,6 +219,13 @@ pub struct EstimatorsArgs {
     pub json: bool,
 }
 
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: Shell,
+}
+
 /// What to do with a grammar.
 #[derive(Debug, Subcommand)]
 pub enum GrammarCommand {
@@ -325,7 +351,15 @@ fn count(text: &str, least: usize) -> Result<usize, String> {
         .ok_or_else(|| format!("expected a whole number, at least {least}"))
 }
 
-fn systems_help() -> String {
+/// The whole command line, to be written down for shells.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The systems, one a line.
+#[must_use]
+pub fn systems_help() -> String {
     let mut text = "Systems:\n".to_owned();
     for entry in &SYSTEMS {
         let _ = writeln!(text, "  {:<8} {}", entry.name, entry.summary);
@@ -345,6 +379,8 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Export(args) => commands::export::run(args),
         Command::Estimators(args) => commands::estimators::run(args),
         Command::Grammar(command) => commands::grammar::run(command),
+        Command::Data(command) => commands::data::run(command),
+        Command::Completions(args) => commands::completions::run(args),
     }
 }
 
@@ -365,7 +401,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             match &failure {
-                Failure::Interrupted { .. } => out::note(&failure),
+                Failure::Interrupted { .. } | Failure::Stopped(_) => out::note(&failure),
                 _ => out::note(format_args!("error: {failure}")),
             }
             ExitCode::from(failure.exit_code())
@@ -376,7 +412,6 @@ pub fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

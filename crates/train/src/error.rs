@@ -46,6 +46,9 @@ pub enum Failure {
         /// The command that goes on from here.
         resume: String,
     },
+    /// The user asked to stop something that leaves no run.
+    #[error("{0}")]
+    Stopped(String),
 }
 
 impl Failure {
@@ -61,7 +64,7 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Diverged { .. } => 3,
-            Self::Interrupted { .. } => INTERRUPTED,
+            Self::Interrupted { .. } | Self::Stopped(_) => INTERRUPTED,
         }
     }
 }
@@ -74,10 +77,10 @@ impl From<ConfigError> for Failure {
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        if error.is_usage() {
-            Self::Usage(error.to_string())
-        } else {
-            Self::Failed(error.into())
+        match error {
+            DataError::Stopped => Self::Stopped(error.to_string()),
+            error if error.is_usage() => Self::Usage(error.to_string()),
+            error => Self::Failed(error.into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks the loop to stop after its step, the second ends the process at once.
+//! Ctrl-C and SIGTERM: the first asks for a clean end (after the step, with what has arrived), the second ends the process at once.
 
 use std::io::IsTerminal;
 use std::sync::Once;
@@ -10,11 +10,11 @@ use crate::out;
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static INSTALLED: Once = Once::new();
 
-/// Takes over the signals; later calls do nothing.
+/// Takes over the signals; later calls do nothing. `stopping` is what happens after the first.
 #[expect(clippy::exit, reason = "a user who asks twice wants no clean end")]
-pub fn install() {
+pub fn install(stopping: &'static str) {
     INSTALLED.call_once(|| {
-        let installed = ctrlc::set_handler(|| {
+        let installed = ctrlc::set_handler(move || {
             if REQUESTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED.into());
             }
@@ -24,12 +24,10 @@ pub fn install() {
             } else {
                 ""
             };
-            out::note(format_args!(
-                "{line}stopping after this step; once more to stop at once"
-            ));
+            out::note(format_args!("{line}{stopping}; once more to stop at once"));
         });
         if let Err(error) = installed {
-            out::note(format_args!("Ctrl-C will not write a checkpoint: {error}"));
+            out::note(format_args!("Ctrl-C will end the program at once: {error}"));
         }
     });
 }

@@ -1,6 +1,8 @@
 //! One module per command.
 
 pub mod check;
+pub mod completions;
+pub mod data;
 pub mod estimators;
 pub mod eval;
 pub mod export;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{Checkpoint, Checkpoints};
-use crate::cli::TrainArgs;
+use crate::cli::{TrainArgs, systems_help};
 use crate::config::{Origin, Override, RunConfig, closest};
 use crate::device::{self, OpenDevice};
 use crate::error::Failure;
@@ -84,7 +84,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(args: &'a TrainArgs) -> Result<Self, Failure> {
-        let target = args.target.as_deref().unwrap_or_default();
+        let target = args.target.as_deref().ok_or_else(nothing_named)?;
         let (system, config) = match target.split_once('/') {
             Some((system, config)) => (system, Some(config)),
             None => (target, None),
@@ -169,6 +169,17 @@ impl<'a> Plan<'a> {
         }
         Path::new("runs").join(name)
     }
+}
+
+/// What to train, for those who have not said.
+fn nothing_named() -> Failure {
+    let program = program();
+    Failure::usage(format!(
+        "say what to train: SYSTEM[/CONFIG]\n\n{}\n\n\
+         A good first choice, half a minute and no download:\n  {program} train sbn\n\
+         Every configuration, with what it should give and how long it takes:\n  {program} list",
+        systems_help()
+    ))
 }
 
 fn find_system(name: &str) -> Result<&'static SystemEntry, Failure> {
@@ -322,7 +333,7 @@ struct Ready {
 
 /// Trains up to step `until`.
 fn train(mut ready: Ready, until: u64, quiet: bool) -> Result<(), Failure> {
-    interrupt::install();
+    interrupt::install("stopping after this step");
     let folder = ready.dir.path();
     let checkpoints = Checkpoints::of(folder, &ready.config);
     checkpoints.set_aside_after(ready.last.as_ref().map(|checkpoint| checkpoint.step))?;

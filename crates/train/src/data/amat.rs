@@ -1,28 +1,17 @@
 //! Reader of the text form of binarized MNIST: rows of values `0` and `1` between blanks.
 
-use super::DataError;
+use super::{DataError, text};
 use std::path::Path;
 
 /// `rows` x `width` grey values, 0 for `0` and 255 for `1`.
 pub(super) fn read(path: &Path, rows: usize, width: usize) -> Result<Vec<u8>, DataError> {
-    let unreadable = |source| DataError::Read {
-        path: path.into(),
-        source,
-    };
-    let damaged = |problem| DataError::Damaged {
-        path: path.into(),
-        problem,
-    };
     // A digit and a blank a value, and room for other ends of lines: more is another file, and
     // is not taken into memory.
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > 3 * (rows * width) as u64 {
-        return Err(damaged(format!(
-            "is {length} bytes long, too long for {rows} rows of {width} values 0 and 1"
-        )));
-    }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    decode(&bytes, rows, width).map_err(damaged)
+    let bytes = text::read(path, 3 * (rows * width) as u64)?;
+    decode(&bytes, rows, width).map_err(|problem| DataError::Damaged {
+        path: path.into(),
+        problem,
+    })
 }
 
 fn decode(bytes: &[u8], rows: usize, width: usize) -> Result<Vec<u8>, String> {

@@ -33,7 +33,7 @@ impl fmt::Display for Split {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// `glyphs`, `mnist`, `fashion-mnist`, `binarized-mnist`, or `folder` for pictures of one's own.
+    /// `glyphs`, `mnist`, `fashion-mnist`, `binarized-mnist`, `omniglot`, `omniglot28`, or `folder` for pictures of one's own.
     pub name: String,
     /// The folder of PNG pictures of the set `folder`, from where the program is started.
     pub folder: Option<PathBuf>,

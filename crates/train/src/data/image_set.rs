@@ -1,6 +1,6 @@
 //! Sets of images in three splits.
 
-use super::manifest::catalogue;
+use super::manifest::Manifest;
 use super::{Binarization, DataConfig, DataError, Images, Split, folder, glyphs, locate, source};
 use std::path::{Path, PathBuf};
 
@@ -42,9 +42,10 @@ impl ImageSet {
             }
         }
         let [train, valid, test] = match (config.name.as_str(), &config.folder) {
-            ("folder", folder) => {
-                folder::read(folder.as_deref().ok_or(DataError::NoFolder)?, config.pixels)?
-            }
+            ("folder", folder) => folder::read(
+                folder.as_deref().ok_or(DataError::UnnamedFolder)?,
+                config.pixels,
+            )?,
             (name, Some(folder)) => {
                 return Err(DataError::Folder {
                     path: folder.clone(),
@@ -54,12 +55,7 @@ impl ImageSet {
                 });
             }
             (name, None) => {
-                let known = || catalogue().iter().map(|set| set.name);
-                let set = catalogue().iter().find(|set| set.name == name);
-                let set = set.ok_or_else(|| DataError::UnknownSet {
-                    name: name.to_owned(),
-                    known: known().chain(["folder"]).collect::<Vec<_>>().join(", "),
-                })?;
+                let set = Manifest::named(name).map_err(DataError::or_a_folder)?;
                 source::read(set, config, roots)?
             }
         };
@@ -141,13 +137,17 @@ impl ImageSet {
 
 fn check_binarization(name: &str, binarization: Binarization) -> Result<(), DataError> {
     let reason = match (name, binarization) {
-        ("binarized-mnist", Binarization::Fixed) => return Ok(()),
+        ("binarized-mnist" | "omniglot28", Binarization::Fixed) => return Ok(()),
         ("binarized-mnist", _) => {
             "its pixels are binary already; use --set data.binarization=fixed"
         }
-        (_, Binarization::Fixed) => {
+        ("omniglot", Binarization::Fixed) => {
+            "the published binary pixels belong to another set, --set data.name=omniglot28"
+        }
+        ("mnist", Binarization::Fixed) => {
             "the published binary pixels are a set of their own, --set data.name=binarized-mnist"
         }
+        (_, Binarization::Fixed) => "nobody has published binary pixels of it",
         _ => return Ok(()),
     };
     Err(DataError::Binarization {
@@ -214,7 +214,8 @@ mod tests {
         let unknown = refuse(&config("mnits", Binarization::Grey, None));
         assert!(
             unknown.contains("`mnits`")
-                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist, folder")
+                && unknown.contains("glyphs, mnist, fashion-mnist, binarized-mnist, omniglot")
+                && unknown.contains("folder")
         );
         assert!(
             refuse(&config("mnist", Binarization::Fixed, None))

@@ -5,12 +5,13 @@
 
 use super::DataError;
 use super::error::Missing;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, ManifestFile};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The folders to look in, in order.
-pub(super) fn search_path(data_dir: Option<&Path>) -> Vec<PathBuf> {
+#[must_use]
+pub fn search_path(data_dir: Option<&Path>) -> Vec<PathBuf> {
     let variable = |name: &str| std::env::var_os(name);
     search_path_of(data_dir, std::env::consts::OS, variable)
 }
@@ -42,28 +43,63 @@ fn search_path_of(
     folders
 }
 
-/// The paths of the set's files, in the manifest's order, from the first folder that has all of
-/// them. A file `x.gz` may also be there unpacked, as `x`.
-pub(super) fn find(set: &Manifest, roots: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+/// How a file lies in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// As published.
+    Published,
+    /// A file `x.gz`, as `x`.
+    Unpacked,
+    /// A file `x`, as `x.gz`.
+    Packed,
+}
+
+impl Packing {
+    /// The name of the file that is published as `path`, where it lies in this way.
+    pub(super) fn name(self, path: &str) -> String {
+        match self {
+            Self::Published => path.to_owned(),
+            Self::Unpacked => path.trim_end_matches(".gz").to_owned(),
+            Self::Packed => format!("{path}.gz"),
+        }
+    }
+
+    /// The ways in which a file may lie that is published as `path`: texts may also be packed.
+    pub(super) fn of(path: &str) -> Vec<Self> {
+        let extension = Path::new(path).extension().and_then(|e| e.to_str());
+        match extension {
+            Some("gz") => vec![Self::Published, Self::Unpacked],
+            Some("amat" | "smi") => vec![Self::Published, Self::Packed],
+            _ => vec![Self::Published],
+        }
+    }
+}
+
+/// Where a file of a set lies in `folder`, if it does.
+pub(super) fn place(folder: &Path, file: &ManifestFile) -> Option<(Packing, PathBuf)> {
+    let place = |packing: Packing| (packing, folder.join(packing.name(&file.path)));
+    let mut places = Packing::of(&file.path).into_iter().map(place);
+    places.find(|(_, path)| path.is_file())
+}
+
+/// The folder that has all files of the set: the first one in `roots`. A file `x.gz` may also be there unpacked, as `x`, and
+/// a text `x` packed, as `x.gz`.
+///
+/// # Errors
+/// [`DataError::Missing`] if none has.
+pub fn folder(set: &Manifest, roots: &[PathBuf]) -> Result<PathBuf, DataError> {
     let mut looked = Vec::new();
     for root in roots {
         let folder = root.join(set.name);
-        let mut found = Vec::new();
-        let mut lacking = Vec::new();
-        for file in &set.files {
-            let published = folder.join(&file.path);
-            let unpacked = file.path.strip_suffix(".gz").map(|name| folder.join(name));
-            let path = [Some(published), unpacked]
-                .into_iter()
-                .flatten()
-                .find(|path| path.is_file());
-            match path {
-                Some(path) => found.push(path),
-                None => lacking.push(file.path.clone()),
-            }
-        }
+        let is_lacking = |file: &&ManifestFile| place(&folder, file).is_none();
+        let lacking: Vec<String> = set
+            .files
+            .iter()
+            .filter(is_lacking)
+            .map(|file| file.path.clone())
+            .collect();
         if lacking.is_empty() {
-            return Ok(found);
+            return Ok(folder);
         }
         looked.push((folder, lacking));
     }
@@ -71,14 +107,20 @@ pub(super) fn find(set: &Manifest, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Da
         name: set.name.to_owned(),
         looked,
         files: set.files.iter().map(|file| file.path.clone()).collect(),
-        url: set.urls.first().cloned(),
+        images: set.form.is_image_set(),
     })))
+}
+
+/// The paths of the set's files, in the manifest's order, in its [`folder`].
+pub(super) fn find(set: &Manifest, roots: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    let folder = folder(set, roots)?;
+    let places = set.files.iter().filter_map(|file| place(&folder, file));
+    Ok(places.map(|(_, path)| path).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::manifest::catalogue;
     use std::fs;
 
     fn paths(data_dir: Option<&str>, os: &str, variables: &[(&str, &str)]) -> Vec<PathBuf> {
@@ -138,10 +180,7 @@ mod tests {
     #[test]
     fn the_first_complete_folder_is_used() {
         let root = tempfile::tempdir().expect("a folder");
-        let mnist = catalogue()
-            .iter()
-            .find(|set| set.name == "mnist")
-            .expect("mnist");
+        let mnist = Manifest::named("mnist").expect("mnist");
         let roots = ["partial", "complete", "later"].map(|name| root.path().join(name));
         for (i, dir) in roots.iter().enumerate() {
             fs::create_dir_all(dir.join("mnist")).expect("a folder");
@@ -172,9 +211,7 @@ mod tests {
             ),
             &format!("{} (none of its files)", nowhere[1].join("mnist").display()),
             "--set data.name=glyphs",
-            "DIR/mnist",
-            "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k",
-            &mnist.urls[0],
+            "unbiased data fetch mnist",
         ] {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }

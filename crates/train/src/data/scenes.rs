@@ -151,6 +151,33 @@ impl Bounds {
 }
 
 impl Scenes {
+    /// The first `n` scenes of a split, with the counts that are trained on; `dir` is where digits are looked for first.
+    ///
+    /// # Errors
+    /// If the digits cannot be had.
+    pub fn draw(
+        config: &SceneConfig,
+        split: Split,
+        n: usize,
+        dir: Option<&Path>,
+    ) -> Result<Self, DataError> {
+        let digits = digits(config, dir)?;
+        let stream = stream(config, split, "");
+        Ok(generate(
+            config,
+            &config.counts,
+            digits.split(split),
+            &stream,
+            n,
+        ))
+    }
+
+    /// `[scenes, canvas, canvas]`, 0 to 255.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.pixels
+    }
+
     /// Number of scenes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -201,19 +228,9 @@ impl SceneSet {
     /// # Errors
     /// If the digits cannot be had.
     pub fn load(config: &SceneConfig, dir: Option<&Path>) -> Result<Self, DataError> {
-        let digits = DataConfig {
-            name: config.name.clone(),
-            binarization: Binarization::Grey,
-            seed: config.seed,
-            // All of them: a scene would be another one with fewer.
-            train_limit: None,
-            eval_limit: None,
-            ..DataConfig::default()
-        };
-        let digits = ImageSet::load(&digits, dir)?;
+        let digits = digits(config, dir)?;
         let scenes = |split, counts: &[usize], kind: &str, n| {
-            let name = format!("scenes/{VERSION}/{}/{split}{kind}", config.name);
-            let stream = Stream::new(&name, config.seed);
+            let stream = stream(config, split, kind);
             let n = if counts.is_empty() { 0 } else { n };
             generate(config, counts, digits.split(split), &stream, n)
         };
@@ -267,6 +284,24 @@ impl SceneSet {
             c.name, c.seed, c.canvas, c.counts, c.train, c.eval
         )
     }
+}
+
+fn digits(config: &SceneConfig, dir: Option<&Path>) -> Result<ImageSet, DataError> {
+    let digits = DataConfig {
+        name: config.name.clone(),
+        binarization: Binarization::Grey,
+        seed: config.seed,
+        // All of them: a scene would be another one with fewer.
+        train_limit: None,
+        eval_limit: None,
+        ..DataConfig::default()
+    };
+    ImageSet::load(&digits, dir)
+}
+
+fn stream(config: &SceneConfig, split: Split, kind: &str) -> Stream {
+    let name = format!("scenes/{VERSION}/{}/{split}{kind}", config.name);
+    Stream::new(&name, config.seed)
 }
 
 fn generate(

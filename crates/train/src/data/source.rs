@@ -1,8 +1,8 @@
 //! Where the images of each set come from.
 
 use super::images::{PIXELS, SIDE, item};
-use super::manifest::Manifest;
-use super::{DataConfig, DataError, Split, amat, glyphs, idx, locate};
+use super::manifest::{Form, Manifest};
+use super::{Binarization, DataConfig, DataError, Split, amat, glyphs, idx, locate, omniglot};
 use std::path::{Path, PathBuf};
 
 /// The images of one split as they come from their source, `side x side` pixels each.
@@ -19,10 +19,29 @@ pub(super) fn read(
     config: &DataConfig,
     roots: &[PathBuf],
 ) -> Result<[Raw; 3], DataError> {
-    match set.name {
-        "glyphs" => Ok(generate_glyphs(set, config)),
-        "binarized-mnist" => read_amat(set, &locate::find(set, roots)?),
-        _ => read_idx(set, &locate::find(set, roots)?),
+    let files = || locate::find(set, roots);
+    let unlabelled = |splits: [Vec<u8>; 3]| {
+        splits.map(|grey| Raw {
+            side: SIDE,
+            grey,
+            labels: None,
+        })
+    };
+    match set.form {
+        Form::Generated => Ok(generate_glyphs(set, config)),
+        Form::Idx => read_idx(set, &files()?),
+        Form::Amat => read_amat(set, &files()?),
+        Form::OmniglotNpz => {
+            let files = files()?;
+            let background = omniglot::read_npz(&files[0], 964)?;
+            let all = [background, omniglot::read_npz(&files[1], 659)?].concat();
+            Ok(unlabelled(omniglot::split(&all, set.items)))
+        }
+        Form::OmniglotMat => {
+            let fixed = config.binarization == Binarization::Fixed;
+            omniglot::read_mat(&files()?[0], set.items, fixed).map(unlabelled)
+        }
+        Form::Cifar | Form::Smiles => Err(DataError::NoImages { name: set.name }),
     }
 }
 

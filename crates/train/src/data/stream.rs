@@ -33,6 +33,11 @@ impl Stream {
         }
     }
 
+    /// Its key, to number the streams of other parts of the program.
+    pub(super) fn key(&self) -> u64 {
+        u64::from(self.key[0]) | u64::from(self.key[1]) << 32
+    }
+
     /// Four numbers: block `block` of item `item` in round `round`.
     pub(super) fn block(&self, item: u32, round: u64, block: u32) -> [u32; 4] {
         philox([block, item, round as u32, (round >> 32) as u32], self.key)

@@ -94,6 +94,14 @@ pub static SYSTEMS: [SystemEntry; 9] = [
                 include_str!("../../../../configs/sbn/disarm_linear.toml"),
             ),
             (
+                "fashion_linear1",
+                include_str!("../../../../configs/sbn/fashion_linear1.toml"),
+            ),
+            (
+                "omniglot_linear1",
+                include_str!("../../../../configs/sbn/omniglot_linear1.toml"),
+            ),
+            (
                 "gumbel_sbn_bernoulli",
                 include_str!("../../../../configs/sbn/gumbel_sbn_bernoulli.toml"),
             ),
