@@ -6,6 +6,7 @@
 mod air;
 mod bilevel;
 mod jigsaw;
+mod neuron_identification;
 mod ntm;
 mod policy;
 mod sbn;

@@ -83,6 +83,8 @@ pub struct Missing {
     pub files: Vec<String>,
     /// Where the files are published.
     pub url: Option<String>,
+    /// What does without them, and how.
+    pub instead: &'static str,
 }
 
 impl std::error::Error for Missing {}
@@ -108,10 +110,7 @@ impl fmt::Display for Missing {
             }
         }
         writeln!(f, "Ways out:")?;
-        writeln!(
-            f,
-            "  generated digits, no files needed: --set data.name=glyphs"
-        )?;
+        writeln!(f, "  {}", self.instead)?;
         writeln!(
             f,
             "  or put these files into DIR/{name} and add --data-dir DIR (or set UNBIASED_DATA=DIR):"

@@ -72,6 +72,7 @@ pub(super) fn find(set: &Manifest, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Da
         looked,
         files: set.files.iter().map(|file| file.path.clone()).collect(),
         url: set.urls.first().cloned(),
+        instead: "generated digits, no files needed: --set data.name=glyphs",
     })))
 }
 

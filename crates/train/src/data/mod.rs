@@ -4,6 +4,7 @@
 //! |------|------|
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
+//! | [`Celegans::load`] | neurons of a worm and their connections, from files |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`png::write_grid`] | pictures |
@@ -13,6 +14,7 @@
 
 mod amat;
 mod binarization;
+mod celegans;
 mod config;
 mod error;
 pub mod glyphs;
@@ -32,6 +34,7 @@ mod test_support;
 mod yardsticks;
 
 pub use binarization::Binarization;
+pub use celegans::Celegans;
 pub use config::{DataConfig, Split};
 pub use error::{DataError, Missing};
 pub use image_set::ImageSet;

@@ -4,6 +4,7 @@ mod air;
 mod bilevel;
 mod jigsaw;
 mod matching;
+mod neuron_identification;
 mod ntm;
 mod policy;
 mod sbn;
@@ -13,7 +14,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 8] = [
+pub static SYSTEMS: [SystemEntry; 9] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -210,6 +211,24 @@ pub static SYSTEMS: [SystemEntry; 8] = [
             (
                 "mnist_comparing",
                 include_str!("../../../../configs/jigsaw/mnist_comparing.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<neuron_identification::NeuronSettings>(
+        "neuron_identification",
+        "names of the recorded neurons of worms, by latent permutations",
+        &[
+            (
+                "surrogate",
+                include_str!("../../../../configs/neuron_identification/surrogate.toml"),
+            ),
+            (
+                "candidates",
+                include_str!("../../../../configs/neuron_identification/candidates.toml"),
+            ),
+            (
+                "known",
+                include_str!("../../../../configs/neuron_identification/known.toml"),
             ),
         ],
     ),
