@@ -10,6 +10,7 @@
 //! | [`sorting`] | lists put in order by a latent permutation | Mena et al. 2018 |
 //! | [`jigsaw`] | pictures from shuffled pieces | Mena et al. 2018 |
 //! | [`digits_from_digits`] | digits of one class from the pieces of another | Mena et al. 2018 |
+//! | [`neuron_identification`] | names of the recorded neurons of worms | Linderman et al. 2018; Mena et al. 2018 |
 //! | [`toy`] | one bit, `E[(b - t)^2]` | Grathwohl et al. 2018 |
 //!
 //! A system is a Burn module and a program for `unbiased-estimators`; it trains with any estimator that is defined for
@@ -26,6 +27,7 @@ pub mod digits_from_digits;
 mod init;
 pub mod jigsaw;
 mod matching;
+pub mod neuron_identification;
 pub mod ntm;
 pub mod policy;
 pub mod sbn;

@@ -7,6 +7,7 @@ mod air;
 mod bilevel;
 mod digits_from_digits;
 mod jigsaw;
+mod neuron_identification;
 mod ntm;
 mod policy;
 mod sbn;

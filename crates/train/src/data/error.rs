@@ -152,8 +152,8 @@ pub struct Missing {
     pub looked: Vec<(PathBuf, Vec<String>)>,
     /// The files the set consists of.
     pub files: Vec<String>,
-    /// Whether generated images can take its place.
-    pub images: bool,
+    /// What does without them, and how.
+    pub instead: Option<&'static str>,
 }
 
 impl std::error::Error for Missing {}
@@ -179,11 +179,8 @@ impl fmt::Display for Missing {
             }
         }
         writeln!(f, "Ways out:")?;
-        if self.images {
-            writeln!(
-                f,
-                "  generated digits, no files needed: --set data.name=glyphs"
-            )?;
+        if let Some(instead) = self.instead {
+            writeln!(f, "  {instead}")?;
         }
         writeln!(f, "  download it: {program} data fetch {name}")?;
         write!(

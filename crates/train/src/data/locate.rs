@@ -5,7 +5,7 @@
 
 use super::DataError;
 use super::error::Missing;
-use super::manifest::{Manifest, ManifestFile};
+use super::manifest::{Form, Manifest, ManifestFile};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -107,7 +107,14 @@ pub fn folder(set: &Manifest, roots: &[PathBuf]) -> Result<PathBuf, DataError> {
         name: set.name.to_owned(),
         looked,
         files: set.files.iter().map(|file| file.path.clone()).collect(),
-        images: set.form.is_image_set(),
+        instead: match set.form {
+            Form::Connectome => {
+                Some("a generated connectome, no files needed: --set data.name=surrogate")
+            }
+            form => form
+                .is_image_set()
+                .then_some("generated digits, no files needed: --set data.name=glyphs"),
+        },
     })))
 }
 

@@ -52,13 +52,15 @@ pub enum Form {
     Cifar,
     /// One molecule a line.
     Smiles,
+    /// Neurons and their connections.
+    Connectome,
 }
 
 impl Form {
     /// Whether the set consists of images of 28x28 pixels.
     #[must_use]
     pub fn is_image_set(self) -> bool {
-        !matches!(self, Self::Cifar | Self::Smiles)
+        !matches!(self, Self::Cifar | Self::Smiles | Self::Connectome)
     }
 }
 
@@ -186,7 +188,8 @@ pub fn catalogue() -> &'static [Manifest] {
             "omniglot",
             "omniglot28",
             "cifar10",
-            "zinc250k"
+            "zinc250k",
+            "celegans"
         ]
         .into_iter()
         // Part of the program and tested with it, so it cannot fail on a user's machine.

@@ -4,6 +4,7 @@
 //! |------|------|
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]), from files ([`catalogue`]) or a folder of pictures, split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
+//! | [`Celegans::load`] | neurons of a worm and their connections, from files |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`cifar`], [`smiles`] | colour images, molecules |
@@ -16,6 +17,7 @@
 
 mod amat;
 mod binarization;
+mod celegans;
 mod checksum;
 pub mod cifar;
 mod config;
@@ -48,6 +50,7 @@ mod verify;
 mod yardsticks;
 
 pub use binarization::Binarization;
+pub use celegans::Celegans;
 pub use checksum::Checksum;
 pub use config::{DataConfig, Split};
 pub use error::{DataError, Missing, NotFetched};

@@ -41,7 +41,9 @@ pub(super) fn read(
             let fixed = config.binarization == Binarization::Fixed;
             omniglot::read_mat(&files()?[0], set.items, fixed).map(unlabelled)
         }
-        Form::Cifar | Form::Smiles => Err(DataError::NoImages { name: set.name }),
+        Form::Cifar | Form::Smiles | Form::Connectome => {
+            Err(DataError::NoImages { name: set.name })
+        }
     }
 }
 

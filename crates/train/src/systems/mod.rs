@@ -5,6 +5,7 @@ mod bilevel;
 mod digits_from_digits;
 mod jigsaw;
 mod matching;
+mod neuron_identification;
 mod ntm;
 mod policy;
 mod sbn;
@@ -14,7 +15,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 9] = [
+pub static SYSTEMS: [SystemEntry; 10] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -237,6 +238,24 @@ pub static SYSTEMS: [SystemEntry; 9] = [
             (
                 "mnist",
                 include_str!("../../../../configs/digits_from_digits/mnist.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<neuron_identification::NeuronSettings>(
+        "neuron_identification",
+        "names of the recorded neurons of worms, by latent permutations",
+        &[
+            (
+                "surrogate",
+                include_str!("../../../../configs/neuron_identification/surrogate.toml"),
+            ),
+            (
+                "candidates",
+                include_str!("../../../../configs/neuron_identification/candidates.toml"),
+            ),
+            (
+                "known",
+                include_str!("../../../../configs/neuron_identification/known.toml"),
             ),
         ],
     ),
