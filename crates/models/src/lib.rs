@@ -7,6 +7,7 @@
 //! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`bilevel`] | problems in two levels, by implicit differentiation or as an expectation | Pedregosa 2016; Franceschi et al. 2017 |
+//! | [`birkhoff_matching`] | points matched to their centres: relaxed posteriors beside the exact one | Linderman et al. 2018 |
 //! | [`sorting`] | lists put in order by a latent permutation | Mena et al. 2018 |
 //! | [`jigsaw`] | pictures from shuffled pieces | Mena et al. 2018 |
 //! | [`digits_from_digits`] | digits of one class from the pieces of another | Mena et al. 2018 |
@@ -23,6 +24,7 @@
 
 pub mod air;
 pub mod bilevel;
+pub mod birkhoff_matching;
 pub mod digits_from_digits;
 mod init;
 pub mod jigsaw;

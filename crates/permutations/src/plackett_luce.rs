@@ -219,7 +219,7 @@ fn present(scores: Tensor<2>) -> Tensor<2> {
 }
 
 /// `d_ij = x_j − x_i`, `[batch, n, n]`.
-fn differences(x: Tensor<2>) -> Tensor<3> {
+pub(crate) fn differences(x: Tensor<2>) -> Tensor<3> {
     let [batch, n] = x.dims();
     x.clone().reshape([batch, 1, n]) - x.reshape([batch, n, 1])
 }

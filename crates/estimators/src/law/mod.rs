@@ -68,8 +68,13 @@ pub trait Law: Debug {
     /// The draw that `noise` stands for.
     fn sample(&self, params: Tensor<2>, noise: Tensor<2>) -> Tensor<2>;
 
-    /// Expected value, `[rows, width]`.
+    /// Expected value, `[rows, width]`, differentiable in the parameters; a point in the middle where [`has_mean`](Law::has_mean) says so.
     fn mean(&self, params: Tensor<2>) -> Tensor<2>;
+
+    /// Whether [`mean`](Law::mean) is the expectation. Otherwise what differentiates it (`muprop`, `double-cv`) is not defined.
+    fn has_mean(&self) -> bool {
+        true
+    }
 
     /// The inverse of [`mean`](Law::mean), where every mean has parameters of its own: logits of probabilities.
     fn link(&self) -> Option<fn(Tensor<2>) -> Tensor<2>> {

@@ -99,9 +99,13 @@ impl Rule for Lax {
                 ));
             }
         } else if site.law.reparameterization().is_none() {
-            return Err(format!(
-                "a {name} choice is no smooth function of its noise; use `relax`"
-            ));
+            return Err(if site.law.is_pathwise() {
+                format!(
+                    "how a {name} choice moves with its parameters is known to the tape alone; use `pathwise`"
+                )
+            } else {
+                format!("a {name} choice is no smooth function of its noise; use `relax`")
+            });
         }
         check_net(Some(&*self.net))?;
         self.baseline.check(site, schema, objective)

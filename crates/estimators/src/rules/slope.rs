@@ -54,6 +54,12 @@ pub(super) fn needs_slope(site: &SiteSchema, schema: &Schema) -> Result<(), Stri
     if site.law.is_periodic() {
         return Err("a linear function of an angle is not periodic, so its score is biased; use `pathwise` or `rloo`".into());
     }
+    if !site.law.has_mean() {
+        return Err(format!(
+            "the mean of a {} choice has no closed form; use `rloo`",
+            site.law.name()
+        ));
+    }
     if !schema.abilities.differentiable {
         return Err(
             "the costs of the program are not differentiable in its choices; use `rloo`".into(),

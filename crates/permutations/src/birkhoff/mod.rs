@@ -9,7 +9,7 @@
 //! | | ψ of n × n matrices | X | rounds inside | forbidden pairs |
 //! |---|---|---|---|---|
 //! | [`StickBreaking`] | `[n − 1, n − 1]` | in the polytope | no | no |
-//! | [`Rounding`] | `[n, n]` | near its vertices, not within | assignment | no |
+//! | [`Rounding`] | `[n, n]` | near its vertices, not within | assignment | by scores of −∞ |
 //!
 //! A choice among n is one row of it: [`Polytope::Simplex`], with ψ of `[n − 1]` and `[n]`.
 //!

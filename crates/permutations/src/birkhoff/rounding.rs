@@ -12,11 +12,15 @@
 //! gap has no Ψ, for Ψ by the formula rounds to another permutation than X; its density is 0. Without that, densities integrate to more
 //! than 1.
 //!
-//! X is near the polytope's vertices but not in it; at τ = 1 it is Ψ itself.
+//! X is near the polytope's vertices but not in it; at τ = 1 it is Ψ itself. A pair forbidden by a score of −∞ is no part of it: `X = 0` there, round never
+//! chooses it, and densities are those of the other entries.
+//!
+//! For τ < 1, X jumps where Ψ changes its permutation: the slope of a sample at fixed noise leaves jumps out, so that pathwise gradients are biased. The
+//! density has no such defect.
 
 use super::{Draw, Polytope, check_temperature, log_normal, normal_entropy};
 use crate::{Error, Sinkhorn, assign_batch};
-use burn::tensor::{IndexingUpdateOp, Tensor, activation::softmax};
+use burn::tensor::{Bool, IndexingUpdateOp, Tensor, activation::softmax};
 
 /// Iterations of the balancing, as in the paper.
 const ITERATIONS: usize = 10;
@@ -45,7 +49,7 @@ const ITERATIONS: usize = 10;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Rounding<const D: usize> {
-    /// L, the logarithm of M, `[.., n, n]` or `[.., n]`.
+    /// L, the logarithm of M, `[.., n, n]` or `[.., n]`; −∞ forbids a pair.
     pub scores: Tensor<D>,
     /// V, above 0, in the shape of the scores.
     pub deviation: Tensor<D>,
@@ -73,36 +77,37 @@ impl<const D: usize> Rounding<D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] for a temperature outside (0, 1]; otherwise as [`Rounding::mean`] and [`assign_batch`].
+    /// As [`Rounding::at`].
     pub fn sample(&self, noise: Tensor<D>) -> Result<Draw<D>, Error> {
-        let tau = self.check()?;
         let psi = self.mean()? + self.deviation.clone() * noise.clone();
-        let vertex = self.polytope.round(psi.clone())?;
-        let log_density = log_normal(noise, self.deviation.clone());
-        let log_det = self
-            .polytope
-            .total(log_density.clone().inner().ones_like() * tau.ln());
-        Ok(Draw {
-            value: psi * tau + vertex * (1.0 - tau),
-            log_prob: self.polytope.total(log_density) - log_det.clone(),
-            log_det,
-        })
+        self.place(psi, noise)
+    }
+
+    /// X of a Ψ that was drawn elsewhere, and the density of this law there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a temperature outside (0, 1]; otherwise as [`Rounding::mean`] and [`assign_batch`].
+    pub fn at(&self, psi: Tensor<D>) -> Result<Draw<D>, Error> {
+        let z = (psi.clone() - self.mean()?) / self.deviation.clone();
+        self.place(psi, z)
     }
 
     /// `ln q(X)`, `[.., 1, 1]` or `[.., 1]`; −∞ for points between the regions that samples come from.
     ///
     /// # Errors
     ///
-    /// As [`Rounding::sample`].
+    /// As [`Rounding::at`].
     pub fn log_prob(&self, value: Tensor<D>) -> Result<Tensor<D>, Error> {
         let tau = self.check()?;
-        let vertex = self.polytope.round(value.clone())?;
-        let psi = (value - vertex.clone() * (1.0 - tau)) / tau;
-        let elsewhere = self.polytope.round(psi.clone())? - vertex;
-        let outside = self.polytope.total(elsewhere.abs()).greater_scalar(0.5);
+        let vertex = self.round(value.clone())?;
+        let psi = (value.clone() - vertex.clone() * (1.0 - tau)) / tau;
+        let elsewhere = (self.round(psi.clone())? - vertex).abs();
+        let at_forbidden = value.inner().abs().mask_fill(self.allowed(), 0.0);
+        let outside = self.polytope.total(elsewhere).greater_scalar(0.5);
+        let outside = outside.bool_or(self.polytope.total(at_forbidden).greater_scalar(0.0));
         let z = (psi - self.mean()?) / self.deviation.clone();
-        let log_density = log_normal(z, self.deviation.clone()) - tau.ln();
-        let log_density = self.polytope.total(log_density);
+        let log_density = self.total(log_normal(z, self.deviation.clone()) - tau.ln());
         Ok(log_density.mask_fill(outside, f64::NEG_INFINITY))
     }
 
@@ -113,9 +118,42 @@ impl<const D: usize> Rounding<D> {
     /// [`Error::Setting`] for a temperature outside (0, 1].
     pub fn entropy(&self) -> Result<Tensor<D>, Error> {
         let tau = self.check()?;
-        Ok(self
-            .polytope
-            .total(normal_entropy(self.deviation.clone()) + tau.ln()))
+        Ok(self.total(normal_entropy(self.deviation.clone()) + tau.ln()))
+    }
+
+    fn place(&self, psi: Tensor<D>, z: Tensor<D>) -> Result<Draw<D>, Error> {
+        let tau = self.check()?;
+        let vertex = self.round(psi.clone())?;
+        let log_det = self.total(z.clone().inner().ones_like() * tau.ln());
+        let log_density = self.total(log_normal(z, self.deviation.clone()));
+        Ok(Draw {
+            value: self.without_forbidden(psi) * tau + vertex * (1.0 - tau),
+            log_prob: log_density - log_det.clone(),
+            log_det,
+        })
+    }
+
+    /// The nearest permutation among allowed pairs.
+    fn round(&self, psi: Tensor<D>) -> Result<Tensor<D>, Error> {
+        let psi = psi.inner().mask_fill(self.forbidden(), f64::NEG_INFINITY);
+        self.polytope.round(psi)
+    }
+
+    fn total(&self, x: Tensor<D>) -> Tensor<D> {
+        self.polytope.total(self.without_forbidden(x))
+    }
+
+    fn without_forbidden(&self, x: Tensor<D>) -> Tensor<D> {
+        x.mask_fill(self.forbidden(), 0.0)
+    }
+
+    fn forbidden(&self) -> Tensor<D, Bool> {
+        let scores = self.scores.clone().inner();
+        scores.equal_scalar(f64::NEG_INFINITY)
+    }
+
+    fn allowed(&self) -> Tensor<D, Bool> {
+        self.forbidden().bool_not()
     }
 
     fn check(&self) -> Result<f64, Error> {

@@ -94,20 +94,22 @@ impl<const D: usize> StickBreaking<D> {
     ///
     /// If means are not `[.., n − 1, n − 1]`.
     pub fn sample(&self, noise: Tensor<D>) -> Result<Draw<D>, Error> {
-        let tau = self.check()?;
         let psi = self.mean.clone() + self.deviation.clone() * noise.clone();
-        let lists = Lists::of_sticks(self.polytope, &psi.dims());
-        let list = psi.clone().reshape(lists.shape());
-        let beta = sigmoid(list / tau);
-        let scanned = lists.scan(beta.clone(), |place, lower, room| {
-            lower + beta.clone().narrow(1, place, 1) * room
-        });
-        let log_det = self.log_det(&psi, scanned.log_room.clone(), tau);
-        Ok(Draw {
-            value: lists.point(scanned, &psi.dims()),
-            log_prob: self.log_density(noise) - log_det.clone(),
-            log_det,
-        })
+        self.place(psi, noise)
+    }
+
+    /// X of a ψ that was drawn elsewhere, and the density of this law there.
+    ///
+    /// # Errors
+    ///
+    /// As [`StickBreaking::sample`].
+    ///
+    /// # Panics
+    ///
+    /// As [`StickBreaking::sample`].
+    pub fn at(&self, psi: Tensor<D>) -> Result<Draw<D>, Error> {
+        let z = (psi.clone() - self.mean.clone()) / self.deviation.clone();
+        self.place(psi, z)
     }
 
     /// ψ of a point: the inverse of the map.
@@ -142,6 +144,22 @@ impl<const D: usize> StickBreaking<D> {
         self.polytope.total(normal_entropy(self.deviation.clone())) + draw.log_det.clone()
     }
 
+    fn place(&self, psi: Tensor<D>, z: Tensor<D>) -> Result<Draw<D>, Error> {
+        let tau = self.check()?;
+        let lists = Lists::of_sticks(self.polytope, &psi.dims());
+        let list = psi.clone().reshape(lists.shape());
+        let beta = sigmoid(list / tau);
+        let scanned = lists.scan(beta.clone(), |place, lower, room| {
+            lower + beta.clone().narrow(1, place, 1) * room
+        });
+        let log_det = self.log_det(&psi, scanned.log_room.clone(), tau);
+        Ok(Draw {
+            value: lists.point(scanned, &psi.dims()),
+            log_prob: self.log_density(z) - log_det.clone(),
+            log_det,
+        })
+    }
+
     fn check(&self) -> Result<f64, Error> {
         check_temperature(self.temperature, f64::MAX, "a positive number")
     }
@@ -162,7 +180,7 @@ impl<const D: usize> StickBreaking<D> {
         let shape = value.dims();
         let lists = Lists::of_points(self.polytope, &shape);
         let columns = lists.columns;
-        let entries = value.reshape([lists.batch, shape.iter().product::<usize>() / lists.batch]);
+        let entries = value.reshape([lists.batch, self.polytope.of_point(&shape).iter().product()]);
         let margin = match entries.dtype() {
             DType::F64 => f64::EPSILON,
             _ => f64::from(f32::EPSILON),

@@ -5,6 +5,8 @@
 mod estimators;
 mod grid;
 mod mallows;
+mod mallows_choice;
 mod plackett_luce;
+mod polytope;
 mod refusals;
 mod support;

@@ -176,3 +176,97 @@ fn what_is_refused() {
     let nan = law(2, 1, 0.5).sample(tensor(&[f64::NAN, 0.0, 0.0, 0.0], [1, 2, 2]));
     assert!(matches!(nan, Err(Error::NotANumber { .. })));
 }
+
+const NEVER: f64 = f64::NEG_INFINITY;
+
+/// Three pairs forbidden, in a matrix that noise would round to them often.
+fn forbidding(batch: usize) -> Rounding<3> {
+    let scores = [NEVER, 0.3, -0.2, 0.5, NEVER, 0.1, 0.4, -0.6, NEVER];
+    Rounding {
+        scores: tensor(&scores.repeat(batch), [batch, 3, 3]),
+        deviation: tensor(&[0.9].repeat(9 * batch), [batch, 3, 3]),
+        temperature: 0.5,
+        polytope: Polytope::Birkhoff,
+    }
+}
+
+#[test]
+fn forbidden_pairs_are_no_part_of_it() {
+    const BATCH: usize = 500;
+    let law = forbidding(BATCH);
+    let noise = Numbers(9).normals(9 * BATCH);
+    let draw = law.sample(tensor(&noise, [BATCH, 3, 3])).unwrap();
+    let x = values(draw.value.clone());
+    let log_prob = values(draw.log_prob.clone());
+    // The two derangements: by hand, the better one of Ψ = M̃ + V z.
+    let mean = values(law.mean().unwrap());
+    let mut unmasked_differs = 0;
+    for (k, x) in x.chunks(9).enumerate() {
+        let z = &noise[9 * k..][..9];
+        let psi: Vec<f64> = (0..9).map(|i| mean[9 * k + i] + 0.9 * z[i]).collect();
+        let (up, down) = (psi[1] + psi[5] + psi[6], psi[2] + psi[3] + psi[7]);
+        let taken = if up > down { [1, 5, 6] } else { [2, 3, 7] };
+        let allowed = [1, 2, 3, 5, 6, 7];
+        let expected: Vec<f64> = (0..9)
+            .map(|i| match (allowed.contains(&i), taken.contains(&i)) {
+                (false, _) => 0.0,
+                (true, taken) => 0.5 * psi[i] + if taken { 0.5 } else { 0.0 },
+            })
+            .collect();
+        assert!(distance(x, &expected) < 1e-12, "{x:?} {expected:?}");
+        let log_q: f64 = allowed
+            .iter()
+            .map(|&i| -0.5 * z[i] * z[i] - (0.5 * 0.9 * core::f64::consts::TAU.sqrt()).ln())
+            .sum();
+        assert!((log_prob[k] - log_q).abs() < 1e-10);
+        let free = values(assign_batch(tensor(&psi, [1, 3, 3])).unwrap().plan);
+        unmasked_differs += usize::from(free[0] + free[4] + free[8] > 0.5);
+    }
+    assert!(unmasked_differs > BATCH / 5, "the mask would not be missed");
+    let again = values(law.log_prob(draw.value.clone()).unwrap());
+    assert!(distance(&again, &log_prob) < 1e-9);
+    assert!(distance(&values(draw.log_det), &[6.0 * 0.5_f64.ln(); BATCH]) < 1e-12);
+    let entropy = values(law.entropy().unwrap())[0];
+    let normal = (0.9 * 0.5 * (core::f64::consts::TAU * core::f64::consts::E).sqrt()).ln();
+    assert!((entropy - 6.0 * normal).abs() < 1e-12);
+    // A point that uses a forbidden pair has no density.
+    let mut off = x;
+    off[0] = 0.2;
+    let log_q = values(law.log_prob(tensor(&off, [BATCH, 3, 3])).unwrap());
+    assert_eq!(log_q[0], f64::NEG_INFINITY);
+    assert!(log_q[1].is_finite());
+}
+
+#[test]
+fn gradients_with_forbidden_pairs_are_those_of_finite_differences() {
+    let start = forbidding(1);
+    let noise = Numbers(5).normals(9);
+    let never = start.scores.clone().equal_scalar(NEVER);
+    let by_scores = |free: Tensor<3>| Rounding {
+        scores: free.mask_fill(never.clone(), NEVER),
+        ..start.clone()
+    };
+    let value = |law: Rounding<3>| law.sample(tensor(&noise, [1, 3, 3])).unwrap().value;
+    let x = value(start.clone());
+    let density = |law: Rounding<3>| law.log_prob(x.clone()).unwrap();
+    let free = [0.0, 0.3, -0.2, 0.5, 0.0, 0.1, 0.4, -0.6, 0.0];
+    assert!(gradient_error(|s| value(by_scores(s)), &free, [1, 3, 3]) < 1e-8);
+    assert!(gradient_error(|s| density(by_scores(s)), &free, [1, 3, 3]) < 1e-6);
+    let by_deviation = |deviation: Tensor<3>| Rounding {
+        deviation,
+        ..start.clone()
+    };
+    let deviation = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.3, 0.2, 0.5];
+    assert!(gradient_error(|v| value(by_deviation(v)), &deviation, [1, 3, 3]) < 1e-8);
+    assert!(gradient_error(|v| density(by_deviation(v)), &deviation, [1, 3, 3]) < 1e-5);
+}
+
+#[test]
+fn a_psi_from_elsewhere_has_the_same_density() {
+    let law = law(3, 2, 0.4);
+    let noise = tensor(&Numbers(2).normals(18), [2, 3, 3]);
+    let psi = law.mean().unwrap() + law.deviation.clone() * noise.clone();
+    let (draw, at) = (law.sample(noise).unwrap(), law.at(psi).unwrap());
+    assert!(distance(&values(draw.value), &values(at.value)) < 1e-14);
+    assert!(distance(&values(draw.log_prob), &values(at.log_prob)) < 1e-10);
+}

@@ -162,6 +162,28 @@ fn there_and_back() {
     assert!(distance(&values(again), &values(draw.log_prob)) < 1e-9);
 }
 
+#[test]
+fn a_psi_from_elsewhere_has_the_same_density() {
+    let law = law(4, 2);
+    let noise = tensor(&Numbers(12).normals(18), [2, 3, 3]);
+    let psi = law.mean.clone() + law.deviation.clone() * noise.clone();
+    let (draw, at) = (law.sample(noise).unwrap(), law.at(psi).unwrap());
+    assert!(distance(&values(draw.value), &values(at.value)) < 1e-14);
+    assert!(distance(&values(draw.log_prob), &values(at.log_prob)) < 1e-10);
+}
+
+#[test]
+fn an_empty_batch_is_empty() {
+    let law = StickBreaking {
+        mean: tensor(&[], [0, 2, 2]),
+        deviation: tensor(&[], [0, 2, 2]),
+        temperature: 0.6,
+        polytope: BIRKHOFF,
+    };
+    let psi = law.inverse(tensor(&[], [0, 3, 3])).unwrap();
+    assert_eq!(psi.dims(), [0, 2, 2]);
+}
+
 /// N = 2: the density of the one free entry integrates to 1.
 #[test]
 fn the_density_integrates() {

@@ -26,6 +26,20 @@ impl Default for Training {
 
 /// Refuses values that make no sense.
 pub(super) fn check(matching: &Matching, training: &Training) -> Result<(), ConfigError> {
+    check_law(matching)?;
+    for (key, value) in [
+        ("training.batch", training.batch),
+        ("training.samples", training.samples),
+    ] {
+        if value == 0 {
+            return Err(ConfigError::value(key, value, "at least 1"));
+        }
+    }
+    Ok(())
+}
+
+/// The same for the law alone.
+pub(super) fn check_law(matching: &Matching) -> Result<(), ConfigError> {
     let Matching {
         temperature,
         iterations,
@@ -50,18 +64,6 @@ pub(super) fn check(matching: &Matching, training: &Training) -> Result<(), Conf
             noise,
             noise == 0.0 || is_positive(noise),
             "at least 0",
-        ),
-        (
-            "training.batch",
-            training.batch as f64,
-            training.batch > 0,
-            "at least 1",
-        ),
-        (
-            "training.samples",
-            training.samples as f64,
-            training.samples > 0,
-            "at least 1",
         ),
     ] {
         if !good {

@@ -2,6 +2,7 @@
 
 mod air;
 mod bilevel;
+mod birkhoff_matching;
 mod digits_from_digits;
 mod jigsaw;
 mod matching;
@@ -15,7 +16,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 10] = [
+pub static SYSTEMS: [SystemEntry; 11] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -256,6 +257,24 @@ pub static SYSTEMS: [SystemEntry; 10] = [
             (
                 "known",
                 include_str!("../../../../configs/neuron_identification/known.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<birkhoff_matching::BirkhoffMatchingSettings>(
+        "birkhoff_matching",
+        "points matched to their centres: relaxed posteriors of permutations beside the exact ones",
+        &[
+            (
+                "stick_breaking",
+                include_str!("../../../../configs/birkhoff_matching/stick_breaking.toml"),
+            ),
+            (
+                "rounding",
+                include_str!("../../../../configs/birkhoff_matching/rounding.toml"),
+            ),
+            (
+                "gumbel_sinkhorn",
+                include_str!("../../../../configs/birkhoff_matching/gumbel_sinkhorn.toml"),
             ),
         ],
     ),
