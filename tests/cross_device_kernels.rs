@@ -1,5 +1,5 @@
 //! Every operation of `unbiased-kernels` on a GPU device, where it is made of ordinary operations, and on flex, where it has a kernel: value and
-//! every gradient, at sizes that a software driver computes.
+//! every gradient, at sizes that a software driver computes. Sinkhorn balancing has kernels on both.
 //!
 //! Needs a driver as `cross_device` does:
 //! `cargo test --release -p unbiased-train --features wgpu --test cross_device_kernels`
@@ -18,6 +18,7 @@ use unbiased_kernels::{
     discretised_logistic, exp, gru, gru_step, linear, log, log_sigmoid, log_softmax, logsumexp,
     lstm, lstm_cell, sigmoid, softmax, softplus, tanh,
 };
+use unbiased_permutations::{Balanced, Sinkhorn};
 
 /// The largest difference over the largest value.
 const TOLERANCE: f64 = 1e-4;
@@ -338,5 +339,138 @@ fn steps_of_adam_agree_with_flex() {
         println!("adam, {epsilon:?}: {error:.1e}");
         assert!(error < TOLERANCE, "{epsilon:?}: {error}");
         assert!(relative_error(&steps("wgpu", 2), &flex) > TOLERANCE);
+    }
+}
+
+/// Scores on (−3, 3), now and then forbidden.
+fn scores(shape: [usize; 3], masked: bool, seed: u32, device: &Device) -> Tensor<3> {
+    let [batch, n, m] = shape;
+    let mut x = numbers(Numbers(seed).matrix([batch * n, m], &open("flex")) * 3.0);
+    if masked {
+        // Some pairs, but for one on each line; and a whole column of the first matrix.
+        for (at, x) in x.iter_mut().enumerate() {
+            let (i, j) = (at / m % n, at % m);
+            if (at % 5 == 2 && i % m != j % n) || (at < n * m && j == m - 1) {
+                *x = f64::NEG_INFINITY;
+            }
+        }
+    }
+    Tensor::from_data(TensorData::new(x, shape), device)
+}
+
+type Balance = fn(&Sinkhorn, Tensor<3>) -> Balanced<3>;
+
+/// The plan and its potentials, errors, and the gradients of weighted sums of the plan and of its logarithms where they are finite.
+fn balanced(balance: Balance, settings: &Sinkhorn, x: &Tensor<3>) -> Vec<Vec<f64>> {
+    let [batch, n, m] = x.dims();
+    let weights = Numbers(9).matrix([batch * n, m], &x.device());
+    let weights = weights.reshape([batch, n, m]);
+    let x = x.clone().autodiff().require_grad();
+    let values = |t: Tensor<3>| t.into_data().iter::<f64>().collect::<Vec<f64>>();
+    let balanced = balance(settings, x.clone());
+    let mut results = vec![
+        values(balanced.plan.clone().inner()),
+        values(balanced.row_potentials.clone()),
+        values(balanced.column_potentials.clone()),
+        balanced.errors.clone(),
+    ];
+    let log_plan = balanced.log_plan();
+    let forbidden = x.clone().inner().is_inf().autodiff();
+    for y in [balanced.plan, log_plan.mask_fill(forbidden, 0.0)] {
+        let gradients = (y * weights.clone().autodiff()).sum().backward();
+        results.push(values(x.grad(&gradients).expect("tracked")));
+    }
+    results
+}
+
+const BALANCE: Balance = |settings, x| settings.balance(x).expect("right settings");
+const COMPOSED: Balance = |settings, x| settings.balance_on_device(x).expect("right settings");
+
+#[test]
+fn balancing_agrees_with_flex() {
+    const TOLERANCE: f64 = 1e-5;
+    for (shape, iterations, tau) in [
+        // Several matrices in a cube, and not as many as fit.
+        ([37, 4, 4], 20, 1.0),
+        ([3, 20, 20], 20, 0.3),
+        ([2, 33, 33], 50, 0.1),
+        // Partial matchings.
+        ([2, 17, 30], 20, 1.0),
+        ([3, 9, 6], 7, 0.3),
+        // Too large for a cube's memory, and for its units.
+        ([1, 130, 130], 5, 1.0),
+        ([1, 1100, 6], 4, 1.0),
+    ] {
+        for masked in [false, true] {
+            let run = |balance, device: &str, iterations, seed| {
+                let x = scores(shape, masked, seed, &open(device));
+                balanced(balance, &Sinkhorn::after(iterations).at(tau), &x)
+            };
+            let flex = run(BALANCE, "flex", iterations, 1);
+            let errors = |other: &[Vec<f64>]| -> Vec<f64> {
+                let pairs = other.iter().zip(&flex);
+                pairs.map(|(a, b)| relative_error(a, b)).collect()
+            };
+            let worst = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
+            let case = format!("{shape:?}, L = {iterations}, tau = {tau}, masked {masked}");
+            let fused = run(BALANCE, "wgpu", iterations, 1);
+            let composed = run(COMPOSED, "wgpu", iterations, 1);
+            println!(
+                "{case}: {:.1e}, composed {:.1e}",
+                worst(&errors(&fused)),
+                worst(&errors(&composed))
+            );
+            assert!(
+                worst(&errors(&fused)) < TOLERANCE,
+                "{case}: {:?}",
+                errors(&fused)
+            );
+            assert!(worst(&errors(&composed)) < TOLERANCE, "{case}");
+            // It is another computation than the composed one, to the last bits; and it does what is asked for.
+            assert!(fused != composed, "{case}");
+            for (iterations, seed) in [(iterations - 1, 1), (iterations, 2)] {
+                let other = run(BALANCE, "wgpu", iterations, seed);
+                assert!(worst(&errors(&other)) > TOLERANCE, "{case}");
+            }
+        }
+    }
+}
+
+/// `cargo test --release -p unbiased-train --features wgpu --test cross_device_kernels -- --ignored --nocapture`
+#[test]
+#[ignore = "a timing, not a test"]
+fn time_of_balancing_fused_and_composed() {
+    let device = open("wgpu");
+    for (shape, iterations) in [
+        ([64, 100, 100], 20),
+        ([4096, 4, 4], 20),
+        ([16, 256, 256], 20),
+    ] {
+        let x = scores(shape, false, 1, &device);
+        let weights = scores(shape, false, 2, &device);
+        let time = |balance: Balance, backward: bool| {
+            let settings = Sinkhorn::after(iterations);
+            let once = || {
+                let start = std::time::Instant::now();
+                if backward {
+                    let x = x.clone().autodiff().require_grad();
+                    let plan = balance(&settings, x.clone()).plan;
+                    let gradients = (plan * weights.clone().autodiff()).sum().backward();
+                    x.grad(&gradients).expect("tracked").into_data();
+                } else {
+                    balance(&settings, x.clone()).plan.into_data();
+                }
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            once();
+            (0..5).map(|_| once()).fold(f64::INFINITY, f64::min)
+        };
+        for backward in [false, true] {
+            let (fused, composed) = (time(BALANCE, backward), time(COMPOSED, backward));
+            println!(
+                "{shape:?}, L = {iterations}, backward {backward}: {fused:.1} ms, composed {composed:.1} ms, {:.1} times",
+                composed / fused
+            );
+        }
     }
 }

@@ -24,6 +24,7 @@ mod panels;
 mod row_sum;
 mod scalar;
 mod sequence;
+pub(crate) mod small_balance;
 mod softmax;
 mod softmax_op;
 #[cfg(test)]

@@ -25,6 +25,9 @@ enum Record<T> {
     Limit { f: Vec<T>, g: Vec<T> },
 }
 
+/// From scores and Z = P∘∂l/∂P, which becomes the gradient towards the scores.
+pub(super) type PullBack<T> = Box<dyn Fn(&[T], &mut [T]) + Send + Sync>;
+
 /// A balanced batch; vectors of all matrices one after the other.
 pub(super) struct Solved<T> {
     pub(super) plan: Vec<T>,
@@ -32,11 +35,25 @@ pub(super) struct Solved<T> {
     pub(super) g: Vec<T>,
     pub(super) iterations: Vec<usize>,
     pub(super) errors: Vec<T>,
-    records: Vec<Record<T>>,
+    pub(super) pull_back: PullBack<T>,
+}
+
+impl<T: Real> Solved<T> {
+    /// Places for the results, and no gradient yet.
+    pub(super) fn new(batch: usize, [n, m]: [usize; 2]) -> Self {
+        Self {
+            plan: vec![T::ZERO; batch * n * m],
+            f: vec![T::ZERO; batch * n],
+            g: vec![T::ZERO; batch * m],
+            iterations: Vec::new(),
+            errors: Vec::new(),
+            pull_back: Box::new(|_, _| unreachable!("nothing was kept for a gradient")),
+        }
+    }
 }
 
 /// How many matrices a task has at least.
-fn least(batch: usize, [n, m]: [usize; 2], iterations: usize) -> usize {
+pub(super) fn least(batch: usize, [n, m]: [usize; 2], iterations: usize) -> usize {
     let each = n * m * iterations.max(1);
     if batch * each < PARALLEL_FROM {
         batch
@@ -45,23 +62,17 @@ fn least(batch: usize, [n, m]: [usize; 2], iterations: usize) -> usize {
     }
 }
 
-/// Balances `[batch, n, m]` scores from the columns' potentials `[batch, m]` on.
+/// Balances `[batch, n, m]` scores from the columns' potentials `[batch, m]` on. Without `keep` nothing is kept for the gradient.
 pub(super) fn solve<T: Real>(
     settings: &Sinkhorn,
     scores: &[T],
     dims: [usize; 2],
     start: Option<&[T]>,
+    keep: bool,
 ) -> Solved<T> {
     let [n, m] = dims;
     let batch = scores.len() / (n * m);
-    let mut solved = Solved {
-        plan: vec![T::ZERO; batch * n * m],
-        f: vec![T::ZERO; batch * n],
-        g: vec![T::ZERO; batch * m],
-        iterations: Vec::new(),
-        errors: Vec::new(),
-        records: Vec::new(),
-    };
+    let mut solved = Solved::new(batch, dims);
     let places = scores
         .par_chunks_exact(n * m)
         .zip(solved.plan.par_chunks_exact_mut(n * m))
@@ -78,7 +89,7 @@ pub(super) fn solve<T: Real>(
             (start, spent) = cool(settings, &matrix, start);
         }
         let mut factors = Factors::new(&matrix, start);
-        let (end, record) = balance(settings, &mut factors);
+        let (end, record) = balance(settings, &mut factors, keep);
         if n == m {
             T::scale(&factors.e, &factors.u, &factors.v, plan);
         } else {
@@ -91,20 +102,28 @@ pub(super) fn solve<T: Real>(
         (spent + end.iterations, T::from_f64(end.error), record)
     });
     let results: Vec<_> = results.collect();
+    let mut records = Vec::new();
     for (iterations, error, record) in results {
         solved.iterations.push(iterations);
         solved.errors.push(error);
-        solved.records.push(record);
+        records.extend(record);
+    }
+    if keep {
+        solved.pull_back = pull_back(records, dims);
     }
     solved
 }
 
-fn balance<T: Real>(settings: &Sinkhorn, factors: &mut Factors<'_, T>) -> (End, Record<T>) {
-    let mut trace = Trace::new();
+fn balance<T: Real>(
+    settings: &Sinkhorn,
+    factors: &mut Factors<'_, T>,
+    keep: bool,
+) -> (End, Option<Record<T>>) {
+    let mut trace = keep.then(Trace::new);
     let mut end = match (settings.gradient, settings.acceleration) {
         (SinkhornGradient::Truncated, _) => {
-            let end = plain::iterate(factors, settings.stop, Some(&mut trace));
-            return (end, Record::Sweeps(trace));
+            let end = plain::iterate(factors, settings.stop, trace.as_mut());
+            return (end, trace.map(Record::Sweeps));
         }
         (SinkhornGradient::LastStep, None) => {
             plain::iterate(factors, settings.stop.but_one(), None)
@@ -115,13 +134,16 @@ fn balance<T: Real>(settings: &Sinkhorn, factors: &mut Factors<'_, T>) -> (End, 
         // A trace begins where the columns' factors are 1.
         let (f, g) = (factors.f(), factors.g());
         factors.absorb(f, g);
-        let last = plain::iterate(factors, Stop::After(1), Some(&mut trace));
+        let last = plain::iterate(factors, Stop::After(1), trace.as_mut());
         end.iterations += last.iterations;
         end.error = last.error;
-        return (end, Record::Sweeps(trace));
+        return (end, trace.map(Record::Sweeps));
     }
-    let (f, g) = (factors.f(), factors.g());
-    (end, Record::Limit { f, g })
+    let limit = keep.then(|| Record::Limit {
+        f: factors.f(),
+        g: factors.g(),
+    });
+    (end, limit)
 }
 
 fn search<T: Real>(factors: &mut Factors<'_, T>, stop: Stop, method: Option<Acceleration>) -> End {
@@ -173,33 +195,25 @@ fn cool<T: Real>(settings: &Sinkhorn, matrix: &Matrix<'_, T>, start: Vec<T>) -> 
     (g, spent)
 }
 
-impl<T: Real> Solved<T> {
-    /// A function from Z = P∘∂l/∂P to the gradient towards the scores, which it is given once more.
-    pub(super) fn pull_back(
-        &mut self,
-        dims: [usize; 2],
-    ) -> impl Fn(&[T], &mut [T]) + Send + Sync + use<T> {
-        let records = core::mem::take(&mut self.records);
-        let [n, m] = dims;
-        move |scores, z| {
-            let batch = records.len();
-            let steps = records.iter().map(Record::steps).max().unwrap_or(1);
-            scores
-                .par_chunks_exact(n * m)
-                .zip(z.par_chunks_exact_mut(n * m))
-                .zip(&records)
-                .with_min_len(least(batch, dims, steps))
-                .for_each(|((scores, z), record)| {
-                    let matrix = Matrix::new(scores, dims);
-                    if n == m {
-                        return record.pull_back(&matrix, z);
-                    }
-                    let mut full = with_slack(z, dims).into_owned();
-                    record.pull_back(&matrix, &mut full);
-                    matrix.block(&full, z);
-                });
-        }
-    }
+fn pull_back<T: Real>(records: Vec<Record<T>>, dims: [usize; 2]) -> PullBack<T> {
+    let [n, m] = dims;
+    let steps = records.iter().map(Record::steps).max().unwrap_or(1);
+    Box::new(move |scores, z| {
+        scores
+            .par_chunks_exact(n * m)
+            .zip(z.par_chunks_exact_mut(n * m))
+            .zip(&records)
+            .with_min_len(least(records.len(), dims, steps))
+            .for_each(|((scores, z), record)| {
+                let matrix = Matrix::new(scores, dims);
+                if n == m {
+                    return record.pull_back(&matrix, z);
+                }
+                let mut full = with_slack(z, dims).into_owned();
+                record.pull_back(&matrix, &mut full);
+                matrix.block(&full, z);
+            });
+    })
 }
 
 impl<T: Real> Record<T> {

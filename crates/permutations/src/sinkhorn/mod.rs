@@ -12,7 +12,7 @@
 
 mod accelerated;
 mod balanced;
-mod composed;
+mod device;
 mod gradient;
 mod host;
 mod implicit;
@@ -20,12 +20,15 @@ mod matrix;
 mod plain;
 mod real;
 mod settings;
+#[cfg(feature = "flex")]
+mod small;
 
 pub use balanced::Balanced;
 pub use settings::{Acceleration, Sinkhorn, SinkhornGradient, Stop};
 
 use crate::Error;
 use burn::tensor::{DType, Tensor, TensorData};
+use host::Solved;
 use real::Real;
 use std::sync::Arc;
 use unbiased_kernels::custom_gradient;
@@ -51,7 +54,7 @@ impl Sinkhorn {
     ///
     /// If `scores` has fewer than two axes or no entry.
     pub fn balance<const D: usize>(&self, scores: Tensor<D>) -> Result<Balanced<D>, Error> {
-        self.run(scores, None, |k, start| self.parts(k, start))
+        self.run(scores, None, |k, start, keep| self.parts(k, start, keep))
     }
 
     /// The same from potentials of the columns, `[.., 1, m]`: [`Balanced::column_potentials`] of similar scores at the same temperature.
@@ -76,13 +79,13 @@ impl Sinkhorn {
             expected,
             "balance_from: potentials of the columns must have the shape of the scores, with one row"
         );
-        self.run(scores, Some(column_potentials), |k, start| {
-            self.parts(k, start)
+        self.run(scores, Some(column_potentials), |k, start, keep| {
+            self.parts(k, start, keep)
         })
     }
 
-    /// The same in ordinary tensor operations on the device of the scores, which is what devices other than the host do by themselves. Slower on
-    /// the host; its second implementation, for comparisons.
+    /// The same in ordinary tensor operations on the device of the scores. Slower than the host's way and than kernels; their second
+    /// implementation, for comparisons.
     ///
     /// # Errors
     ///
@@ -102,14 +105,16 @@ impl Sinkhorn {
                 allowed: "on the device, a fixed number of plain iterations with their exact gradient",
             });
         };
-        self.run(scores, None, |k, start| composed(k, start, iterations))
+        self.run(scores, None, |k, start, _| {
+            device::composed(k, start, iterations)
+        })
     }
 
     fn run<const D: usize>(
         &self,
         scores: Tensor<D>,
         start: Option<Tensor<D>>,
-        solve: impl FnOnce(Tensor<3>, Option<Tensor<3>>) -> Parts,
+        solve: impl FnOnce(Tensor<3>, Option<Tensor<3>>, bool) -> Parts,
     ) -> Result<Balanced<D>, Error> {
         self.check()?;
         assert!(D >= 2, "Sinkhorn: scores need two axes, got {D}");
@@ -125,7 +130,7 @@ impl Sinkhorn {
         };
         let k = scaled.clone().inner().reshape([batch, n, m]);
         let start = start.map(|g| g.inner().reshape([batch, 1, m]));
-        let parts = solve(k, start);
+        let parts = solve(k, start, scaled.is_tracked());
         if self.gradient == SinkhornGradient::Implicit && scaled.is_tracked() {
             parts.check_converged()?;
         }
@@ -148,16 +153,26 @@ impl Sinkhorn {
         })
     }
 
-    /// Plain tensors in, plain tensors out.
-    fn parts(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
+    /// Plain tensors in, plain tensors out; a gradient only if what it needs is to be kept.
+    fn parts(&self, k: Tensor<3>, start: Option<Tensor<3>>, keep: bool) -> Parts {
         if let (Some(iterations), false) = (self.on_device(), is_host(&k)) {
-            return composed(k, start, iterations);
+            return device::fused(k, start, iterations);
         }
+        let [_, n, m] = k.dims();
         #[cfg(feature = "flex")]
         if k.dtype() == DType::F32 {
-            return self.host::<f32>(k, start);
+            return match self.on_device() {
+                Some(iterations) if small::takes([n, m]) => on_host(k, start, |scores, start| {
+                    small::solve(scores, n, start, iterations, keep)
+                }),
+                _ => on_host::<f32>(k, start, |scores, start| {
+                    host::solve(self, scores, [n, m], start, keep)
+                }),
+            };
         }
-        self.host::<f64>(k, start)
+        on_host::<f64>(k, start, |scores, start| {
+            host::solve(self, scores, [n, m], start, keep)
+        })
     }
 
     /// The number of iterations if they can stay on a device that has its own memory: everything but a fixed number of plain iterations needs
@@ -169,37 +184,35 @@ impl Sinkhorn {
             _ => None,
         }
     }
+}
 
-    fn host<T: Real>(&self, k: Tensor<3>, start: Option<Tensor<3>>) -> Parts {
-        let [batch, n, m] = k.dims();
-        let (device, dtype) = (k.device(), k.dtype());
-        let upload = move |values: Vec<T>, shape: [usize; 3]| {
-            Tensor::<3>::from_data(TensorData::new(values, shape), (&device, dtype))
-        };
-        let start = start.map(values::<T>);
-        let scores = data::<T>(k.clone());
-        let mut solved = host::solve(
-            self,
-            scores.as_slice::<T>().expect("converted"),
-            [n, m],
-            start.as_deref(),
-        );
-        let pull_back = solved.pull_back([n, m]);
-        let errors = solved.errors.iter().map(|e| e.into_f64()).collect();
-        let up = upload.clone();
-        Parts {
-            plan: upload(solved.plan, [batch, n, m]),
-            f: upload(solved.f, [batch, n, 1]),
-            g: upload(solved.g, [batch, 1, m]),
-            iterations: solved.iterations,
-            errors,
-            pull_back: Arc::new(move |z| {
-                let scores = data::<T>(k.clone());
-                let mut z = values::<T>(z);
-                pull_back(scores.as_slice::<T>().expect("converted"), &mut z);
-                up(z, [batch, n, m])
-            }),
-        }
+/// What `solve` makes of scores and the columns' first potentials.
+fn on_host<T: Real>(
+    k: Tensor<3>,
+    start: Option<Tensor<3>>,
+    solve: impl FnOnce(&[T], Option<&[T]>) -> Solved<T>,
+) -> Parts {
+    let [batch, n, m] = k.dims();
+    let (device, dtype) = (k.device(), k.dtype());
+    let upload = move |values: Vec<T>, shape: [usize; 3]| {
+        Tensor::<3>::from_data(TensorData::new(values, shape), (&device, dtype))
+    };
+    let start = start.map(values::<T>);
+    let scores = data::<T>(k.clone());
+    let solved = solve(scores.as_slice::<T>().expect("converted"), start.as_deref());
+    let up = upload.clone();
+    Parts {
+        plan: upload(solved.plan, [batch, n, m]),
+        f: upload(solved.f, [batch, n, 1]),
+        g: upload(solved.g, [batch, 1, m]),
+        iterations: solved.iterations,
+        errors: solved.errors.iter().map(|e| e.into_f64()).collect(),
+        pull_back: Arc::new(move |z| {
+            let scores = data::<T>(k.clone());
+            let mut z = values::<T>(z);
+            (solved.pull_back)(scores.as_slice::<T>().expect("converted"), &mut z);
+            up(z, [batch, n, m])
+        }),
     }
 }
 
@@ -224,28 +237,6 @@ fn is_host(x: &Tensor<3>) -> bool {
 #[cfg(not(feature = "flex"))]
 fn is_host(x: &Tensor<3>) -> bool {
     x.dtype() == DType::F64
-}
-
-fn composed(k: Tensor<3>, start: Option<Tensor<3>>, iterations: usize) -> Parts {
-    let [batch, _, m] = k.dims();
-    let g = start.unwrap_or_else(|| Tensor::zeros([batch, 1, m], (&k.device(), k.dtype())));
-    let sweeps = composed::Sweeps::new(k.clone(), g, iterations);
-    let [f, g] = sweeps.potentials();
-    let plan = (k + f.clone() + g.clone()).exp();
-    let errors = (plan.clone().sum_dim(2) - 1.0).abs().max_dim(1);
-    Parts {
-        errors: values_f64(errors),
-        plan,
-        f,
-        g,
-        iterations: vec![iterations; batch],
-        pull_back: Arc::new(move |z| sweeps.pull_back(z)),
-    }
-}
-
-fn values_f64(x: Tensor<3>) -> Vec<f64> {
-    let data = x.into_data().convert::<f64>();
-    data.try_into_vec::<f64>().expect("converted")
 }
 
 /// From Z = P∘∂l/∂P to the gradient towards scores/τ.

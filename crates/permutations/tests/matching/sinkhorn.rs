@@ -309,6 +309,21 @@ fn a_matrix_does_not_depend_on_its_batch() {
             }
             assert!(all.iterations[1] > all.iterations[0]);
         }
+        // Small ones share registers.
+        let n = 5;
+        let scores = &scores[..40 * n * n];
+        let settings = Sinkhorn::after(20).at(0.3);
+        let plans = values(
+            &settings
+                .balance(tensor(scores, [40, n, n], dtype))
+                .unwrap()
+                .plan,
+        );
+        for i in [0, 31, 39] {
+            let part = i * n * n..(i + 1) * n * n;
+            let one = tensor(&scores[part.clone()], [n, n], dtype);
+            assert_eq!(values(&settings.balance(one).unwrap().plan), plans[part]);
+        }
     }
 }
 

@@ -73,7 +73,7 @@ fn gradients_match_central_differences() {
 #[test]
 fn gradients_match_in_single_precision_and_on_devices() {
     for settings in &exact()[..3] {
-        for shape in [[3, 4, 4], [2, 33, 33], [1, 20, 35], [2, 40, 17]] {
+        for shape in [[3, 4, 4], [70, 5, 5], [2, 33, 33], [1, 20, 35], [2, 40, 17]] {
             for scale in [1.0, 30.0] {
                 let [batch, n, m] = shape;
                 let mut numbers = Numbers(12);

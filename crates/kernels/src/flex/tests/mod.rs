@@ -6,6 +6,7 @@ mod linear;
 mod noise;
 mod recurrent;
 mod rows;
+mod small_balance;
 
 use super::adam::{self, Step};
 use super::isa::Isa;
