@@ -23,8 +23,10 @@ pub enum Encoder {
 /// Convolutions over the steps without padding, ReLU behind each, and a layer of ReLU.
 #[derive(Module, Debug)]
 pub struct Convolutions {
-    layers: Vec<Conv2d>,
-    features: Linear,
+    /// `[filters, channels, 1, width]` each.
+    pub layers: Vec<Conv2d>,
+    /// Behind them.
+    pub features: Linear,
 }
 
 impl Encoder {

@@ -123,10 +123,15 @@ impl Expression {
     }
 }
 
-/// Places where expressions are compared, from -10 to 10.
+/// Places where expressions are compared.
 const PLACES: usize = 1000;
 /// The largest squared difference that counts.
 const WORST: f64 = 1000.0;
+
+/// The places where expressions are compared, from -10 to 10.
+pub fn places() -> impl Iterator<Item = f64> {
+    (0..PLACES).map(|i| -10.0 + 20.0 * i as f64 / (PLACES - 1) as f64)
+}
 
 /// `1/3 + x + sin(x x)`, what is looked for.
 #[must_use]
@@ -142,8 +147,7 @@ pub fn score(text: &str) -> f64 {
     let Some(expression) = Expression::read(text) else {
         return worst;
     };
-    let squares = (0..PLACES).map(|i| {
-        let x = -10.0 + 20.0 * i as f64 / (PLACES - 1) as f64;
+    let squares = places().map(|x| {
         let square = (expression.value(x) - target(x)).powi(2);
         if square > WORST { WORST } else { square }
     });

@@ -38,7 +38,7 @@ pub use config::{DecoderKind, EncoderKind, GvaeConfig, GvaeConfigError, KlWeight
 pub use decoder::Decoder;
 pub use derivations::Derivations;
 pub use encoder::{Convolutions, Encoder};
-pub use equations::{Expression, score, target};
+pub use equations::{Expression, places, score, target};
 pub use loss::GvaeProgram;
 pub use model::Gvae;
 pub use notation::{Masks, Notation, Writer};

@@ -5,6 +5,7 @@
 
 mod air;
 mod bilevel;
+mod gvae;
 mod jigsaw;
 mod ntm;
 mod policy;

@@ -81,6 +81,8 @@ pub struct Missing {
     pub looked: Vec<(PathBuf, Vec<String>)>,
     /// The files the set consists of.
     pub files: Vec<String>,
+    /// What does without files.
+    pub instead: &'static str,
     /// Where the files are published.
     pub url: Option<String>,
 }
@@ -108,10 +110,7 @@ impl fmt::Display for Missing {
             }
         }
         writeln!(f, "Ways out:")?;
-        writeln!(
-            f,
-            "  generated digits, no files needed: --set data.name=glyphs"
-        )?;
+        writeln!(f, "  {}", self.instead)?;
         writeln!(
             f,
             "  or put these files into DIR/{name} and add --data-dir DIR (or set UNBIASED_DATA=DIR):"

@@ -71,6 +71,7 @@ pub(super) fn find(set: &Manifest, roots: &[PathBuf]) -> Result<Vec<PathBuf>, Da
         name: set.name.to_owned(),
         looked,
         files: set.files.iter().map(|file| file.path.clone()).collect(),
+        instead: set.instead,
         url: set.urls.first().cloned(),
     })))
 }

@@ -10,6 +10,9 @@ pub struct Manifest {
     /// Its name, which is also the name of its folder.
     #[serde(skip)]
     pub name: &'static str,
+    /// What does without files.
+    #[serde(skip)]
+    pub instead: &'static str,
     /// One line on what it holds.
     pub title: String,
     /// The licence of the data.
@@ -66,21 +69,42 @@ macro_rules! manifests {
     };
 }
 
-/// Every data set this program can load, the default first.
+/// Every set of images this program can load, the default first.
 #[must_use]
 pub fn catalogue() -> &'static [Manifest] {
     static CATALOGUE: LazyLock<Vec<Manifest>> = LazyLock::new(|| {
-        manifests!["glyphs", "mnist", "fashion-mnist", "binarized-mnist"]
-            .into_iter()
-            .map(|(name, text)| {
-                // Part of the program and tested with it, so it cannot fail on a user's machine.
-                let manifest: Manifest = toml::from_str(text)
-                    .unwrap_or_else(|error| panic!("datasets/{name}.toml: {error}"));
-                Manifest { name, ..manifest }
-            })
-            .collect()
+        read_all(
+            &manifests!["glyphs", "mnist", "fashion-mnist", "binarized-mnist"],
+            "generated digits, no files needed: --set data.name=glyphs",
+        )
     });
     &CATALOGUE
+}
+
+/// Every set of texts that comes from files.
+#[must_use]
+pub fn texts() -> &'static [Manifest] {
+    static TEXTS: LazyLock<Vec<Manifest>> = LazyLock::new(|| {
+        read_all(
+            &manifests!["zinc250k"],
+            "generated equations, no files needed: train gvae",
+        )
+    });
+    &TEXTS
+}
+
+fn read_all(sets: &[(&'static str, &str)], instead: &'static str) -> Vec<Manifest> {
+    let read = |&(name, text): &(&'static str, &str)| {
+        // Part of the program and tested with it, so it cannot fail on a user's machine.
+        let manifest: Manifest =
+            toml::from_str(text).unwrap_or_else(|error| panic!("datasets/{name}.toml: {error}"));
+        Manifest {
+            name,
+            instead,
+            ..manifest
+        }
+    };
+    sets.iter().map(read).collect()
 }
 
 #[cfg(test)]
@@ -90,15 +114,11 @@ mod tests {
     #[test]
     fn manifests_are_well_formed() {
         for set in catalogue() {
+            let [train, valid, test] = [50_000, 10_000, 10_000];
+            assert_eq!(set.items, Items { train, valid, test }, "{}", set.name);
+        }
+        for set in catalogue().iter().chain(texts()) {
             assert!(!set.title.is_empty() && !set.licence.is_empty() && !set.obligation.is_empty());
-            assert_eq!(
-                set.items,
-                Items {
-                    train: 50_000,
-                    valid: 10_000,
-                    test: 10_000
-                }
-            );
             assert_eq!(set.urls.is_empty(), set.files.is_empty(), "{}", set.name);
             assert!(
                 set.urls
@@ -128,6 +148,7 @@ mod tests {
         let total = |name: &str| {
             catalogue()
                 .iter()
+                .chain(texts())
                 .find(|set| set.name == name)
                 .map(Manifest::bytes)
         };
@@ -135,6 +156,7 @@ mod tests {
         assert_eq!(total("mnist"), Some(11_594_722));
         assert_eq!(total("fashion-mnist"), Some(30_878_645));
         assert_eq!(total("binarized-mnist"), Some(70_000 * 1568));
+        assert_eq!(total("zinc250k"), Some(2_860_728));
     }
 
     /// Every manifest in the folder is in the catalogue.
@@ -153,7 +175,8 @@ mod tests {
             .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
             .collect();
         names.sort();
-        let mut listed: Vec<&str> = catalogue().iter().map(|set| set.name).collect();
+        let sets = catalogue().iter().chain(texts());
+        let mut listed: Vec<&str> = sets.map(|set| set.name).collect();
         listed.sort_unstable();
         assert_eq!(names, listed);
     }

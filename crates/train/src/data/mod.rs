@@ -4,6 +4,7 @@
 //! |------|------|
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
+//! | [`TextSet`] | texts of a language: equations, generated, or molecules |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`png::write_grid`] | pictures |
@@ -14,6 +15,7 @@
 mod amat;
 mod binarization;
 mod config;
+pub mod equations;
 mod error;
 pub mod glyphs;
 mod idx;
@@ -28,6 +30,7 @@ mod source;
 mod stream;
 #[cfg(test)]
 mod test_support;
+mod text_set;
 #[cfg(test)]
 mod yardsticks;
 
@@ -36,5 +39,6 @@ pub use config::{DataConfig, Split};
 pub use error::{DataError, Missing};
 pub use image_set::ImageSet;
 pub use images::Images;
-pub use manifest::{Items, Manifest, ManifestFile, catalogue};
+pub use manifest::{Items, Manifest, ManifestFile, catalogue, texts};
 pub use order::Order;
+pub use text_set::{Cut, TextConfig, TextSet};

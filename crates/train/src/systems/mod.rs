@@ -2,6 +2,7 @@
 
 mod air;
 mod bilevel;
+mod gvae;
 mod jigsaw;
 mod matching;
 mod ntm;
@@ -13,7 +14,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 8] = [
+pub static SYSTEMS: [SystemEntry; 9] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -166,6 +167,14 @@ pub static SYSTEMS: [SystemEntry; 8] = [
                 include_str!("../../../../configs/policy/pendulum.toml"),
             ),
         ],
+    ),
+    SystemEntry::new::<gvae::GvaeSettings>(
+        "gvae",
+        "variational autoencoders of texts that have a grammar",
+        &[(
+            "equations",
+            include_str!("../../../../configs/gvae/equations.toml"),
+        )],
     ),
     SystemEntry::new::<bilevel::BilevelSettings>(
         "bilevel",
