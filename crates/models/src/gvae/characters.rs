@@ -2,7 +2,7 @@
 
 use unbiased_grammar::{GrammarError, bits};
 
-use super::notation::{Masks, Notation, Writer};
+use super::notation::{Masks, Notation, Reader, Writer};
 
 /// Characters of an alphabet. A step is about the text (0) or behind its end (1).
 ///
@@ -54,7 +54,7 @@ impl Notation for Characters {
         2
     }
 
-    fn reader(&self) -> Box<dyn FnMut(&str) -> Result<Vec<u16>, GrammarError> + '_> {
+    fn reader(&self) -> Reader<'_> {
         Box::new(|text| {
             let place = |(at, c): (usize, char)| {
                 let place = self.alphabet.binary_search(&c);

@@ -2,7 +2,7 @@
 
 use unbiased_grammar::{Codec, Decoder, Grammar, GrammarError, Parser};
 
-use super::notation::{Masks, Notation, Writer};
+use super::notation::{Masks, Notation, Reader, Writer};
 
 /// Leftmost derivations of a grammar; a step is about the nonterminal that is expanded.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Notation for Derivations<'_> {
         self.grammar.nonterminals() + 1
     }
 
-    fn reader(&self) -> Box<dyn FnMut(&str) -> Result<Vec<u16>, GrammarError> + '_> {
+    fn reader(&self) -> Reader<'_> {
         let mut parser = Parser::new(self.grammar);
         Box::new(move |text| {
             let mut productions = Vec::new();

@@ -41,5 +41,5 @@ pub use encoder::{Convolutions, Encoder};
 pub use equations::{Expression, places, score, target};
 pub use loss::GvaeProgram;
 pub use model::Gvae;
-pub use notation::{Masks, Notation, Writer};
+pub use notation::{Masks, Notation, Reader, Writer};
 pub use write::{Pick, write};

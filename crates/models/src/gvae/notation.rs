@@ -13,6 +13,9 @@ pub enum Masks {
     Budgeted,
 }
 
+/// Turns a text into choices; an error where it is not of the language.
+pub type Reader<'n> = Box<dyn FnMut(&str) -> Result<Vec<u16>, GrammarError> + 'n>;
+
 /// Texts as rows of choices; the last choice is padding.
 ///
 /// The model knows nothing else of a language, so that grammars, grammars with attributes and plain characters train alike.
@@ -24,7 +27,7 @@ pub trait Notation {
     fn contexts(&self) -> usize;
 
     /// Turns texts into choices, without padding; made once for many texts.
-    fn reader(&self) -> Box<dyn FnMut(&str) -> Result<Vec<u16>, GrammarError> + '_>;
+    fn reader(&self) -> Reader<'_>;
 
     /// A text in the making, of so many steps at most.
     ///

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use rayon::prelude::*;
 use unbiased_grammar::GrammarError;
-use unbiased_models::gvae::{Batch, Characters, Derivations, Masks, Notation};
+use unbiased_models::gvae::{Batch, Characters, Derivations, Masks, Notation, Reader};
 
 use super::settings::{NotationKind, NotationSettings};
 use crate::data::TextSet;
@@ -37,8 +37,7 @@ impl Rows {
         steps: usize,
     ) -> Result<Self, Failure> {
         let padding = (notation.width() - 1) as u16;
-        let read = |reader: &mut Box<dyn FnMut(&str) -> Result<Vec<u16>, GrammarError> + '_>,
-                    text: &String| {
+        let read = |reader: &mut Reader<'_>, text: &String| {
             let mut row = reader(text)
                 .map_err(|error| Failure::usage(format!("the text `{text}`: {error}")))?;
             if row.len() > steps {
