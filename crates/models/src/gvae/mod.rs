@@ -9,7 +9,7 @@
 //!
 //! | part | choices |
 //! |---|---|
-//! | [`Notation`] | what the rows are and who makes the masks: [`Derivations`] of a grammar, plain or within a budget of steps; [`Characters`] without masks, the baseline |
+//! | [`Notation`] | what the rows are and who makes the masks: [`Derivations`] of a grammar, plain or within a budget of steps; decisions under its attributes, [`Attributed`]; [`Characters`] without masks, the baseline |
 //! | encoder | convolutions (the paper's), a GRU, an LSTM |
 //! | latent | Gaussian, trained pathwise; Bernoulli or categorical, with any estimator |
 //! | decoder | `parallel`: a GRU that gets `z` at every step and never what was chosen (the paper's); `autoregressive`: it gets the choice before and what the step is about |
@@ -20,6 +20,7 @@
 //!
 //! Shapes: rows of choices `[rows, steps]` on the host; one-hot `[rows, steps, width]`; latents `[copies * rows, latents]`; all costs in nats.
 
+mod attributed;
 mod batch;
 mod characters;
 mod config;
@@ -30,8 +31,10 @@ mod equations;
 mod loss;
 mod model;
 mod notation;
+mod programs;
 mod write;
 
+pub use attributed::Attributed;
 pub use batch::Batch;
 pub use characters::Characters;
 pub use config::{DecoderKind, EncoderKind, GvaeConfig, GvaeConfigError, KlWeight, Loss, Sizes};
@@ -42,4 +45,5 @@ pub use equations::{Expression, places, score, target};
 pub use loss::GvaeProgram;
 pub use model::Gvae;
 pub use notation::{Masks, Notation, Reader, Writer};
+pub use programs::{StraightLine, golden, program_score};
 pub use write::{Pick, write};

@@ -4,7 +4,7 @@
 //! |------|------|
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]) or from files ([`catalogue`]), split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
-//! | [`TextSet`] | texts of a language: equations, generated, or molecules |
+//! | [`TextSet`] | texts of a language: equations and programs, generated, or molecules |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`png::write_grid`] | pictures |
@@ -25,6 +25,7 @@ mod locate;
 mod manifest;
 mod order;
 pub mod png;
+pub mod programs;
 pub mod scenes;
 mod source;
 mod stream;

@@ -9,7 +9,7 @@ use unbiased_grammar::languages::Language;
 
 use super::manifest::{Manifest, texts};
 use super::stream::Stream;
-use super::{DataError, Split, equations, locate};
+use super::{DataError, Split, equations, locate, programs};
 
 /// How a set without splits of its own is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +25,11 @@ pub enum Cut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TextConfig {
-    /// `equations` or `zinc250k`.
+    /// `equations`, `programs` or `zinc250k`.
     pub name: String,
     /// How equations are cut.
     pub cut: Cut,
-    /// Seed of the cut; has nothing to do with the run's seed.
+    /// Seed of the cut and of programs; has nothing to do with the run's seed.
     pub seed: u64,
     /// Use only the first so many training texts.
     pub train_limit: Option<usize>,
@@ -79,10 +79,11 @@ impl TextSet {
         let known = texts().iter().find(|set| set.name == config.name);
         let (language, [mut train, mut valid, mut test]) = match known {
             _ if config.name == "equations" => ("equations", cut_equations(config)),
+            _ if config.name == "programs" => ("programs", programs::generate(config.seed)),
             Some(set) => ("zinc", read_molecules(set, &locate::search_path(dir))?),
             None => {
                 let files = texts().iter().map(|set| set.name);
-                let known: Vec<&str> = std::iter::once("equations").chain(files).collect();
+                let known: Vec<&str> = ["equations", "programs"].into_iter().chain(files).collect();
                 return Err(DataError::UnknownSet {
                     name: config.name.clone(),
                     known: known.join(", "),
@@ -123,10 +124,7 @@ fn cut_equations(config: &TextConfig) -> [Vec<String>; 3] {
     let mut train = equations::generate();
     if config.cut == Cut::Shuffled {
         let stream = Stream::new("equations/1", config.seed);
-        let mut draws = stream.draws(0, 0);
-        for i in (1..train.len()).rev() {
-            train.swap(i, draws.below(i as u32 + 1) as usize);
-        }
+        stream.draws(0, 0).shuffle(&mut train);
     }
     let last = train.split_off(train.len() / 10 * 9);
     let (mut valid, mut test) = (Vec::new(), Vec::new());
@@ -213,7 +211,10 @@ mod tests {
             TextSet::load(&config, Some(Path::new("nowhere")))
         };
         let unknown = load("poems", None).expect_err("no such set").to_string();
-        assert!(unknown.contains("equations, zinc250k"), "{unknown}");
+        assert!(
+            unknown.contains("equations, programs, zinc250k"),
+            "{unknown}"
+        );
         assert!(load("equations", Some(0)).is_err());
     }
 

@@ -171,10 +171,16 @@ pub static SYSTEMS: [SystemEntry; 9] = [
     SystemEntry::new::<gvae::GvaeSettings>(
         "gvae",
         "variational autoencoders of texts that have a grammar",
-        &[(
-            "equations",
-            include_str!("../../../../configs/gvae/equations.toml"),
-        )],
+        &[
+            (
+                "equations",
+                include_str!("../../../../configs/gvae/equations.toml"),
+            ),
+            (
+                "programs",
+                include_str!("../../../../configs/gvae/programs.toml"),
+            ),
+        ],
     ),
     SystemEntry::new::<bilevel::BilevelSettings>(
         "bilevel",

@@ -1,5 +1,6 @@
 //! The Grammar VAE on a language of a few texts.
 
+mod attributed;
 mod equations;
 mod gradients;
 mod loss;

@@ -1,6 +1,6 @@
 //! Figures of a trained model. Latents are drawn with unit noise whatever the loss was, and divergences are sums over them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Tensor;
 use unbiased_estimators::Noise;
@@ -84,6 +84,8 @@ pub(super) fn reconstruction(
     let texts = run.texts.split(split);
     let code = model.config().loss == Loss::OriginalCode;
     let mut right = [0_usize; 3];
+    // Of programs: how many there are of each length, and how many come back.
+    let mut by_length: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
     for (chunk, indices) in chunks(n) {
         let params = model.encode(&run.batch(split, &indices)?);
         let z = model.draw(params.clone(), &Noise::new(SEED, chunk));
@@ -96,18 +98,27 @@ pub(super) fn reconstruction(
             let narrow = mean.clone() + (z - mean) * CODE_NOISE;
             ways.push((narrow, drawn));
         }
-        for (right, (z, pick)) in right.iter_mut().zip(ways) {
+        for (way, (right, (z, pick))) in right.iter_mut().zip(ways).enumerate() {
             let written = write(model, z, &*run.notation, masks, pick)?;
-            let same = indices.iter().zip(&written);
-            *right += same
-                .filter(|&(&i, w)| w.as_ref() == Some(&texts[i]))
-                .count();
+            for (&i, written) in indices.iter().zip(&written) {
+                let same = written.as_ref() == Some(&texts[i]);
+                *right += usize::from(same);
+                if way == 0 && run.texts.language.name == "programs" {
+                    let counts = by_length.entry(texts[i].split(';').count()).or_default();
+                    counts[0] += 1;
+                    counts[1] += usize::from(same);
+                }
+            }
         }
     }
     let [drawn, mode, narrow] = right.map(|right| right as f64 / n as f64);
-    let metrics = Metrics::new()
+    let mut metrics = Metrics::new()
         .figure("reconstruction", drawn)
         .figure("reconstruction_mode", mode);
+    for (statements, [of_length, right]) in by_length {
+        let share = right as f64 / of_length as f64;
+        metrics = metrics.figure(format!("reconstruction_{statements}_statements"), share);
+    }
     Ok(if code {
         metrics.figure("reconstruction_noise_0.01", narrow)
     } else {
@@ -121,7 +132,9 @@ pub(super) fn prior(run: &GvaeTraining, model: &Gvae) -> anyhow::Result<Metrics>
     let known: HashSet<&str> = run.texts.all().collect();
     let mut metrics = Metrics::new();
     let masks = match run.settings.notation.kind {
-        NotationKind::Grammar => vec![("", Masks::Plain), ("_budgeted", Masks::Budgeted)],
+        NotationKind::Grammar | NotationKind::Attributes => {
+            vec![("", Masks::Plain), ("_budgeted", Masks::Budgeted)]
+        }
         NotationKind::Characters => vec![("", Masks::Plain)],
     };
     for (suffix, masks) in masks {

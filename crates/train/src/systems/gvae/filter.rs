@@ -37,7 +37,8 @@ pub(super) fn sort(language: Language, written: &[Option<String>]) -> Sorted {
     sorted
 }
 
-/// An equation has a value wherever equations are compared; in a molecule every ring that opens closes. Other languages have no rule.
+/// An equation has a value wherever equations are compared; in a molecule every ring that opens closes; in a
+/// program a variable is read after it was assigned, which happens once. Other languages have no rule.
 fn makes_sense(language: Language, text: &str) -> Result<(), String> {
     match language.name {
         "equations" => {
@@ -47,18 +48,22 @@ fn makes_sense(language: Language, text: &str) -> Result<(), String> {
                 None => Ok(()),
             }
         }
-        "zinc" => {
-            let right = Language::named("zinc_right").map_err(|e| e.to_string())?;
-            let grammar = right.kept();
-            let parse = Parser::new(grammar)
-                .parse(text)
-                .map_err(|e| e.to_string())?;
-            let tree = Tree::new(grammar, &parse.productions).map_err(|e| e.to_string())?;
-            let rules = right.rules(grammar).ok_or("zinc_right has no rules")?;
-            rules.check(&tree).map_err(|e| e.to_string())
-        }
+        "zinc" => obeys_rules("zinc_right", text),
+        "programs" => obeys_rules("programs", text),
         _ => Ok(()),
     }
+}
+
+/// The rules of a language beyond its grammar.
+fn obeys_rules(language: &str, text: &str) -> Result<(), String> {
+    let language = Language::named(language).map_err(|e| e.to_string())?;
+    let grammar = language.kept();
+    let parse = Parser::new(grammar)
+        .parse(text)
+        .map_err(|e| e.to_string())?;
+    let tree = Tree::new(grammar, &parse.productions).map_err(|e| e.to_string())?;
+    let rules = language.rules(grammar).ok_or("the language has no rules")?;
+    rules.check(&tree).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -85,6 +90,14 @@ mod tests {
         );
         assert_eq!(sorted.invalid[0].0, "1+");
         assert_eq!(sorted.unfinished, 1);
+    }
+
+    #[test]
+    fn programs_that_read_what_has_no_value_are_dropped() {
+        let sorted = sorted("programs", &["return:v0", "v1=v2+1;return:v1", "return:"]);
+        assert_eq!(sorted.kept, ["return:v0"]);
+        assert_eq!(sorted.dropped[0].0, "v1=v2+1;return:v1");
+        assert_eq!(sorted.invalid[0].0, "return:");
     }
 
     #[test]

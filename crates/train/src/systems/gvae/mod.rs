@@ -35,7 +35,7 @@ impl Settings for GvaeSettings {
         let plain = context.device.clone();
         let device = plain.clone().autodiff();
         let texts = TextSet::load(&self.data, context.data_dir.as_deref())?;
-        let notation = rows::notation(&self.notation, &texts);
+        let notation = rows::notation(&self.notation, &texts)?;
         let steps = self.notation.steps;
         let read = |split| Rows::read(texts.split(split), &*notation, steps);
         let rows = [read(Split::Train)?, read(Split::Valid)?, read(Split::Test)?];

@@ -3,7 +3,8 @@
 use burn::tensor::Device;
 use rayon::prelude::*;
 use unbiased_grammar::GrammarError;
-use unbiased_models::gvae::{Batch, Characters, Derivations, Masks, Notation, Reader};
+use unbiased_grammar::languages::{Language, programs::Programs, rings::Rings};
+use unbiased_models::gvae::{Attributed, Batch, Characters, Derivations, Masks, Notation, Reader};
 
 use super::settings::{NotationKind, NotationSettings};
 use crate::data::TextSet;
@@ -13,11 +14,32 @@ use crate::error::Failure;
 pub(super) type Kept = Box<dyn Notation + Send + Sync>;
 
 /// The notation that the settings ask for.
-pub(super) fn notation(settings: &NotationSettings, texts: &TextSet) -> Kept {
-    match settings.kind {
-        NotationKind::Grammar => Box::new(Derivations::new(texts.language.kept())),
+///
+/// # Errors
+/// The language has no attributes.
+pub(super) fn notation(settings: &NotationSettings, texts: &TextSet) -> Result<Kept, Failure> {
+    let language = texts.language;
+    Ok(match settings.kind {
+        NotationKind::Grammar => Box::new(Derivations::new(language.kept())),
         NotationKind::Characters => Box::new(Characters::of(texts.all())),
-    }
+        NotationKind::Attributes => match language.name {
+            "programs" => {
+                let grammar = language.kept();
+                Box::new(Attributed::new(grammar, Programs::new(grammar)))
+            }
+            // The attributes of molecules are those of the grammar that grows chains to the right.
+            "zinc" => {
+                let right = Language::named("zinc_right").expect("a language of the grammar crate");
+                let grammar = right.kept();
+                Box::new(Attributed::new(grammar, Rings::new(grammar)))
+            }
+            name => {
+                return Err(Failure::usage(format!(
+                    "notation.kind = \"attributes\": `{name}` has no attributes; programs and molecules have"
+                )));
+            }
+        },
+    })
 }
 
 /// Texts of one split, ready to be sent.

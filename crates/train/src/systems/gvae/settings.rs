@@ -27,6 +27,8 @@ pub(in crate::systems) struct GvaeSettings {
 pub(super) enum NotationKind {
     /// Derivations in the grammar of the texts.
     Grammar,
+    /// Decisions under the attributes of their language.
+    Attributes,
     /// Characters, without masks.
     Characters,
 }
