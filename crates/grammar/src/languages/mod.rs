@@ -17,6 +17,8 @@ mod productions;
 pub mod programs;
 pub mod rings;
 
+use std::sync::OnceLock;
+
 use crate::attribute::{AttributeGrammar, Rules};
 use crate::error::GrammarError;
 use crate::grammar::Grammar;
@@ -84,6 +86,18 @@ impl Language {
         } else {
             grammar
         }
+    }
+
+    /// Its grammar, made on first use and kept: for what outlives every scope, such as a model in training.
+    ///
+    /// # Panics
+    /// When the language is none of [`LANGUAGES`], which cannot be made.
+    #[must_use]
+    pub fn kept(self) -> &'static Grammar {
+        static KEPT: [OnceLock<Grammar>; LANGUAGES.len()] =
+            [const { OnceLock::new() }; LANGUAGES.len()];
+        let place = LANGUAGES.iter().position(|&known| known == self);
+        KEPT[place.expect("a language of the list")].get_or_init(|| self.grammar())
     }
 
     /// Its attributes, if it has any; of JSON without a schema, which is a setting of [`json::Json`].

@@ -6,6 +6,7 @@
 mod air;
 mod bilevel;
 mod digits_from_digits;
+mod gvae;
 mod jigsaw;
 mod neuron_identification;
 mod ntm;

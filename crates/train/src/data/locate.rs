@@ -111,6 +111,7 @@ pub fn folder(set: &Manifest, roots: &[PathBuf]) -> Result<PathBuf, DataError> {
             Form::Connectome => {
                 Some("a generated connectome, no files needed: --set data.name=surrogate")
             }
+            Form::Smiles => Some("generated equations, no files needed: train gvae"),
             form => form
                 .is_image_set()
                 .then_some("generated digits, no files needed: --set data.name=glyphs"),

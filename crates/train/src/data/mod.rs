@@ -5,6 +5,7 @@
 //! | [`ImageSet::load`] | a set by name: generated ([`glyphs`]), from files ([`catalogue`]) or a folder of pictures, split in three |
 //! | [`ImageSet::pixels`] | rows ready to upload, under the [`Binarization`] that was asked for |
 //! | [`Celegans::load`] | neurons of a worm and their connections, from files |
+//! | [`TextSet`] | texts of a language: equations and programs, generated, or molecules |
 //! | [`scenes`] | several digits on a canvas, with their number known |
 //! | [`Order`] | shuffled minibatches, a function of the seed and the step number |
 //! | [`cifar`], [`smiles`] | colour images, molecules |
@@ -21,6 +22,7 @@ mod celegans;
 mod checksum;
 pub mod cifar;
 mod config;
+pub mod equations;
 mod error;
 pub mod fetch;
 mod folder;
@@ -38,6 +40,7 @@ mod npz;
 mod omniglot;
 mod order;
 pub mod png;
+pub mod programs;
 pub mod scenes;
 pub mod smiles;
 mod source;
@@ -45,6 +48,7 @@ mod stream;
 #[cfg(test)]
 mod test_support;
 mod text;
+mod text_set;
 mod verify;
 #[cfg(test)]
 mod yardsticks;
@@ -59,4 +63,5 @@ pub use images::Images;
 pub use locate::{folder, search_path};
 pub use manifest::{Archive, Form, Items, Manifest, ManifestFile, Unpacked, catalogue};
 pub use order::Order;
+pub use text_set::{Cut, TextConfig, TextSet};
 pub use verify::{State, Verdict, state, verify};

@@ -109,6 +109,13 @@ impl Draws<'_> {
         radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 
+    /// Puts a list in a random order (Fisher & Yates).
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for i in (1..list.len()).rev() {
+            list.swap(i, self.below(i as u32 + 1) as usize);
+        }
+    }
+
     /// Uniform integer below `n`: multiply-shift with rejection (Lemire, "Fast random integer
     /// generation in an interval", 2019).
     pub(super) fn below(&mut self, n: u32) -> u32 {

@@ -4,6 +4,7 @@ mod air;
 mod bilevel;
 mod birkhoff_matching;
 mod digits_from_digits;
+mod gvae;
 mod jigsaw;
 mod matching;
 mod neuron_identification;
@@ -16,7 +17,7 @@ mod toy;
 use crate::system::SystemEntry;
 
 /// Every system, in the order they are listed.
-pub static SYSTEMS: [SystemEntry; 11] = [
+pub static SYSTEMS: [SystemEntry; 12] = [
     SystemEntry::new::<air::AirSettings>(
         "air",
         "attend, infer, repeat: how many objects are in a scene, where and what",
@@ -175,6 +176,20 @@ pub static SYSTEMS: [SystemEntry; 11] = [
             (
                 "pendulum",
                 include_str!("../../../../configs/policy/pendulum.toml"),
+            ),
+        ],
+    ),
+    SystemEntry::new::<gvae::GvaeSettings>(
+        "gvae",
+        "variational autoencoders of texts that have a grammar",
+        &[
+            (
+                "equations",
+                include_str!("../../../../configs/gvae/equations.toml"),
+            ),
+            (
+                "programs",
+                include_str!("../../../../configs/gvae/programs.toml"),
             ),
         ],
     ),
