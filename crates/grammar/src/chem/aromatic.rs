@@ -149,7 +149,7 @@ fn electrons(molecule: &Molecule, at: u16, on_ring: &[bool]) -> Option<u32> {
     if usual <= 1 || degree > 3 {
         return None;
     }
-    let valence = molecule.valence(at) as i32;
+    let valence = i32::from(atom.valence);
     if valence > i32::from(element::valences(element.number, charge)[0]) {
         return None;
     }

@@ -15,6 +15,8 @@ pub(super) struct Atom {
     pub(super) isotope: u16,
     /// All hydrogens, stated or implied.
     pub(super) hydrogens: u8,
+    /// Sum of bond orders and hydrogens; in aromatic rings, as the valence model rounds it.
+    pub(super) valence: u8,
     /// Electrons that bind nothing although they could.
     pub(super) radicals: u8,
     /// As written before perception, as perceived after it.

@@ -13,6 +13,7 @@
 pub mod json;
 pub mod lists;
 pub mod mini_c;
+pub mod molecules;
 mod productions;
 pub mod programs;
 pub mod rings;
