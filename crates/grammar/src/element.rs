@@ -86,14 +86,14 @@ pub(crate) fn valences(number: u8, charge: i32) -> &'static [u8] {
 
 /// The largest sum of bond orders, hydrogens included, that an atom with a charge takes.
 ///
-/// Phosphorus, sulphur and their heavier kin stay hypervalent as anions (PF6-), although a noble gas or a halogen with as many electrons is not.
+/// Sulphur and its heavier kin, and phosphorus with two charges, stay hypervalent as anions, although the halogen with as many electrons is not.
 pub(crate) fn largest_valence(number: u8, charge: i32) -> u8 {
     let electrons = i32::from(number) - charge;
     let hypervalent = (electrons > 16 && matches!(number, 15 | 16))
         || (electrons > 34 && matches!(number, 33 | 34));
     if hypervalent {
         let own = valences(number, 0).last().copied().unwrap_or(ANY);
-        return u8::try_from(i32::from(own) - charge).unwrap_or(0);
+        return u8::try_from(i32::from(own) + charge).unwrap_or(0);
     }
     if (number, charge) == (1, -1) {
         return 2;

@@ -184,58 +184,13 @@ impl Molecules {
         keep(allowed, self.digits.0, self.digits.1, set);
     }
 
-    /// What an atom may still come to be inside a child and behind it; `None` if the child does not matter for that.
-    pub(super) fn spelling_left(
-        &self,
-        production: u16,
-        child: usize,
-        next: &Site,
-    ) -> Option<Spelling> {
-        let spelt = &next.spelt;
-        let place = |among: &[u16]| among.iter().position(|&p| p == production);
-        if let Some(at) = place(&self.written) {
-            return Some(match at {
-                0 => self.spellings(Form::Open),
-                1 => union(&self.aliphatics.1, Form::Bare),
-                _ => union(&self.aromatics.1, Form::Bare),
-            });
-        }
-        if let Some(at) = place(&self.symbols) {
-            let (_, symbols) = [&self.aliphatics, &self.aromatics][at];
-            return Some(union(symbols, spelt.form));
-        }
-        if let Some(at) = place(&self.bais.map(|(production, _)| production)) {
-            // `BAC` stands last.
-            let behind = self.bais[at].1 && child == [2, 1, 2, 1][at];
-            return Some(if behind {
-                self.symbol_of(spelt).within(Form::Open)
-            } else {
-                self.spellings(spelt.form)
-            });
-        }
-        if let Some(at) = place(&self.bacs) {
-            return Some(self.behind_symbol(spelt, at));
-        }
-        if let Some(at) = place(&self.bahs) {
-            let hydrogens = usize::from(spelt.hydrogens);
-            return Some(if (at, child) == (0, 1) {
-                self.symbol_of(spelt).ions(hydrogens)
-            } else {
-                self.beside_symbol(spelt, at)
-            });
-        }
-        if production == self.hcounts[1] {
-            return Some(either(
-                (1..=8).map(|count| self.with_hydrogens(spelt, count)),
-            ));
-        }
-        if let Digit::Charge(sign) = next.digit
-            && self.charges.contains(&production)
-        {
-            let all = (1..=8).map(|size| self.with_charge(spelt, sign * size));
-            return Some([(union_of(all), 0), (0, 0)]);
-        }
-        None
+    /// What an atom may still come to be behind an isotope or a handedness.
+    pub(super) fn spelling_left(&self, production: u16, next: &Site) -> Spelling {
+        let at = self.bacs.iter().position(|&bac| bac == production);
+        at.map_or_else(
+            || self.spellings(next.spelt.form),
+            |at| self.behind_symbol(&next.spelt, at),
+        )
     }
 
     /// What all symbols may come to be.

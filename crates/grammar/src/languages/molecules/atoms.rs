@@ -102,7 +102,10 @@ impl Symbol {
         };
         let neutral: [Kinds; 9] = std::array::from_fn(|hydrogens| kind(hydrogens, 0));
         let charged: [[Kinds; 17]; 9] = std::array::from_fn(|hydrogens| {
-            std::array::from_fn(|charge| kind(hydrogens, charge as i32 - 8))
+            std::array::from_fn(|charge| match charge as i32 - 8 {
+                charge @ -1..=1 => kind(hydrogens, charge),
+                _ => 0,
+            })
         });
         let ionic = charged.map(|of: [Kinds; 17]| {
             let others = of.iter().enumerate().filter(|&(charge, _)| charge != 8);

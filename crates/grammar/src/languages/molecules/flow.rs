@@ -10,7 +10,13 @@ impl Molecules {
     /// A branch on the atom at hand, before its bond.
     pub(super) fn into_branch(site: &Site) -> Site {
         let behind = Behind::new(&site.atom, site.must, site.more);
+        let marked = if site.more {
+            Self::may_mark(&site.state, &site.atom)
+        } else {
+            0
+        };
         Site {
+            outside: site.outside + marked,
             later: behind.later,
             follows: behind.follows,
             must: behind.must,
@@ -47,7 +53,7 @@ impl Molecules {
                     next.costs[kind.index()] = self.kind_cost(&next, kind);
                 }
                 next.spelt.form = Form::Bare;
-                next.reserve = next.costs.iter().copied().min().unwrap_or(0);
+                next.reserve = 0;
             } else {
                 (next.state, next.atom) = (said(child - 1).state, said(child - 1).atom);
                 (next.closed, next.reserve) = (0, 0);
@@ -80,8 +86,6 @@ impl Molecules {
             } else if production == self.ringbonds[0] {
                 next.mark = 0;
                 next.reserve = self.bond_cost(site, digit, 0);
-            } else {
-                next.reserve = 0;
             }
         } else {
             self.into_atom(&mut next, production, child, siblings);
@@ -144,8 +148,16 @@ impl Molecules {
         if production == self.charges[3] {
             next.digit = Digit::Charge(1);
         }
-        if let Some(spelling) = self.spelling_left(production, child, next) {
-            next.reserve = next.cheapest_of(spelling);
+        // Isotopes and handedness leave the rest open; all others weigh it themselves.
+        let aside = child == 0
+            && (production == self.bais[0].0
+                || production == self.bais[2].0
+                || production == self.bacs[0]
+                || production == self.bacs[2]);
+        if aside {
+            next.reserve = next.cheapest_of(self.spelling_left(production, next));
+        } else if !self.isotopes.contains(&production) {
+            next.reserve = 0;
         }
     }
 

@@ -144,7 +144,9 @@ pub struct Site {
     /// For each kind of atom, what it will take beyond the fewest decisions.
     costs: [u32; KINDS],
     spelt: Spelt,
+    /// What is left to pay behind the node, and behind the chain around it.
     reserve: u32,
+    outside: u32,
 }
 
 /// What a node says.
@@ -195,6 +197,7 @@ pub struct Molecules {
     digits: (u16, u16),
     /// Productions of `BAI`, and whether each has hydrogens or a charge.
     bais: [(u16, bool); 4],
+    isotopes: [u16; 3],
     /// Productions of `BAC`: handed with hydrogens or charge, these alone, handed alone.
     bacs: [u16; 3],
     /// Productions of `BAH`: hydrogens and charge, charge, hydrogens.
@@ -281,6 +284,11 @@ impl Molecules {
                 (p("BAI -> isotope symbol"), false),
                 (p("BAI -> symbol"), false),
             ],
+            isotopes: [
+                p("isotope -> DIGIT"),
+                p("isotope -> DIGIT DIGIT"),
+                p("isotope -> DIGIT DIGIT DIGIT"),
+            ],
             bacs: [p("BAC -> chiral BAH"), p("BAC -> BAH"), p("BAC -> chiral")],
             bahs: [
                 p("BAH -> hcount charge"),
@@ -355,6 +363,7 @@ impl Attributes for Molecules {
                 ionic: false,
             },
             reserve: 0,
+            outside: 0,
         }
     }
 
@@ -376,7 +385,6 @@ impl Attributes for Molecules {
 
     fn promise(&self, _nonterminal: u16, site: &mut Site, value: u16) {
         let digit = usize::from(value).checked_sub(1);
-        site.reserve = self.any_bond_cost(site, digit);
         site.digit = digit.map_or(Digit::Opens, |digit| Digit::Closes(digit as u8));
     }
 
@@ -417,6 +425,6 @@ impl Attributes for Molecules {
     }
 
     fn reserve(&self, site: &Site) -> u32 {
-        site.reserve
+        site.reserve + site.outside
     }
 }

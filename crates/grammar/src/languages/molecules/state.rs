@@ -157,6 +157,12 @@ impl State {
         (!self.ways.all().is_empty()).then_some(self)
     }
 
+    /// Keeps the ways that can go into one more branch.
+    pub(super) fn enterable(mut self) -> Option<Self> {
+        self.ways = self.ways.keep(|way| pushed(way).is_some());
+        (!self.ways.all().is_empty()).then_some(self)
+    }
+
     /// Whether there are rings to close over all that needs one. From here outwards, each double bond that waits takes a ring that was opened at its atom or before, and
     /// what is still pending in a chain takes one if those closed by then do not cover it. The deepest opener that will do is taken, since what is further out
     /// can only use others.

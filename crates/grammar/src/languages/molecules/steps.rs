@@ -105,7 +105,22 @@ impl Molecules {
         if branches == 0 {
             return self.plan(&state, atom, must);
         }
-        self.before_branch(&state, atom, must, branches > 1)
+        let Some(state) = state.enterable() else {
+            return NEVER;
+        };
+        let more = branches > 1;
+        let marked = if more {
+            Self::may_mark(&state, atom)
+        } else {
+            u32::from(state.viable(atom.depth, Later::Ring).is_none())
+        };
+        self.before_branch(&state, atom, must, more) + marked
+    }
+
+    /// The decision for `=` in a later branch, where the double bond may come to that.
+    pub(super) fn may_mark(state: &State, atom: &Atom) -> u32 {
+        let lacks = state.ways.all().iter().any(|way| way & HERE != 0);
+        u32::from(lacks && atom.exocyclic() && atom.next != Next::Bond)
     }
 
     /// The plan before a branch.
@@ -264,8 +279,16 @@ impl Molecules {
 
     /// What the ring bond at hand takes, beyond its own fewest decisions and those of what is sure to follow, but for its mark.
     pub(super) fn bond_cost(&self, site: &Site, digit: Option<usize>, mark: u8) -> u32 {
-        Self::ring_bond(site, digit, mark)
-            .map_or(NEVER, |next| self.bonds_cost(&next, u8::from(site.more)))
+        Self::ring_bond(site, digit, mark).map_or(NEVER, |next| self.behind_bond(&next, site.more))
+    }
+
+    /// Behind a ring bond: at least one more, or the end of them.
+    fn behind_bond(&self, site: &Site, more: bool) -> u32 {
+        if more {
+            self.bonds_cost(site, 1)
+        } else {
+            self.settled(site.state, &site.atom, site.must, site.branches)
+        }
     }
 
     /// The same with the cheapest mark.
@@ -279,17 +302,18 @@ impl Molecules {
 
     /// What the ring bonds at hand take: one, or at least two.
     pub(super) fn ring_bonds_cost(&self, site: &Site, more: bool) -> u32 {
-        if !more {
-            return self.bonds_cost(site, 1);
-        }
-        Self::one_more(site.state, site.atom).map_or(NEVER, |(state, atom)| {
-            let site = Site {
-                state,
-                atom,
-                ..*site
+        let mut site = *site;
+        if more {
+            let Some(grown) = Self::one_more(site.state, site.atom) else {
+                return NEVER;
             };
-            self.bonds_cost(&site, 2)
-        })
+            (site.state, site.atom) = grown;
+        }
+        let digits = [None].into_iter().chain((0..DIGITS).map(Some));
+        digits
+            .map(|digit| self.cheapest_mark(&site, digit, |next| self.behind_bond(next, more)))
+            .min()
+            .unwrap_or(NEVER)
     }
 
     /// What an atom of a kind takes, with the ring bonds and branches that it is sure to have.
