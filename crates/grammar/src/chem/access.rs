@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::canonical;
 use super::molecule::Molecule;
+use super::weights;
 use crate::error::GrammarError;
 
 /// Contribution of a fragment that the table does not hold.
@@ -232,7 +233,7 @@ fn invariant(molecule: &Molecule, at: u16) -> u32 {
     let hydrogens = u32::from(atom.hydrogens);
     let excess = match atom.isotope {
         0 => 0,
-        mass => (f64::from(mass) - atom.element().weight) as i32,
+        mass => (f64::from(mass) - weights::weight(atom.element)) as i32,
     };
     let mut parts = vec![
         u32::from(atom.element),
