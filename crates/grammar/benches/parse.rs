@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use flate2::read::GzDecoder;
 use unbiased_grammar::languages::{
-    Language, json, mini_c::MiniC, programs::Programs, rings::Rings,
+    Language, json, mini_c::MiniC, molecules::Molecules, programs::Programs,
 };
 use unbiased_grammar::{
     AttributeGrammar, Attributes, Batch, Codec, Counts, Draws, Grammar, Parser, bits, sample,
@@ -235,7 +235,7 @@ fn main() {
     let molecules = Language::named("zinc_right").expect("a language").grammar();
     attribute_masks(
         "zinc_right",
-        &AttributeGrammar::new(&molecules, Rings::new(&molecules)),
+        &AttributeGrammar::new(&molecules, Molecules::new(&molecules)),
         277,
     );
     batches("zinc", 277, 500);

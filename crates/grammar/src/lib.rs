@@ -63,7 +63,6 @@ mod cyk;
 pub mod device;
 mod draws;
 mod earley;
-#[cfg(feature = "chem")]
 mod element;
 mod enumerate;
 mod error;

@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::canonical;
-use super::molecule::{Molecule, NONE};
+use super::molecule::Molecule;
+use super::weights;
 use crate::error::GrammarError;
 
 /// Contribution of a fragment that the table does not hold.
@@ -127,40 +128,38 @@ fn joints(molecule: &Molecule) -> (usize, usize) {
     (spiro.len(), bridgeheads.len())
 }
 
-/// Atoms that are handed, stated or not: four places that differ.
+/// Atoms that are handed, stated or not: four places that differ, or on a ring whose two ways round differ by a stated handedness alone.
 fn centres(molecule: &Molecule) -> usize {
     let classes = canonical::classes(molecule);
-    let on_ring = |atom: u16| molecule.rings.iter().any(|ring| ring.contains(&atom));
+    let stated = |atom: u16| molecule.atoms[usize::from(atom)].centre.is_some();
     let is_centre = |at: u16| {
         let atom = &molecule.atoms[usize::from(at)];
         let places = molecule.degree(at) + usize::from(atom.hydrogens);
         let doubled = molecule.neighbours(at).any(|(_, bond)| bond.order > 1);
-        let pyramid = match atom.element {
-            7 => molecule
-                .rings
-                .iter()
-                .any(|r| r.len() == 3 && r.contains(&at)),
-            15 | 16 | 34 => molecule.degree(at) == 3 && atom.hydrogens == 0,
+        let rings = molecule.rings.iter().filter(|ring| ring.contains(&at));
+        let possible = match (places, atom.element) {
+            (4, 15 | 16) => atom.hydrogens < 2,
+            (4, _) => atom.hydrogens < 2 && !doubled,
+            (3, 7) => atom.hydrogens == 0 && !doubled && rings.clone().any(|r| r.len() == 3),
+            (3, 16 | 34) => atom.hydrogens == 0,
+            // A phosphine counts whatever it carries.
+            (3, 15) => return true,
             _ => false,
         };
-        let possible = match places {
-            4 => atom.hydrogens < 2 && (!doubled || matches!(atom.element, 15 | 16)),
-            3 => atom.hydrogens == 0 && pyramid && (!doubled || atom.element != 7),
-            _ => false,
+        let near: Vec<u16> = molecule.neighbours(at).map(|(n, _)| n).collect();
+        let class = |atom: u16| classes[usize::from(atom)];
+        let mut pairs = near
+            .iter()
+            .enumerate()
+            .flat_map(|(k, &a)| near[..k].iter().map(move |&b| (a, b)))
+            .filter(|&(a, b)| class(a) == class(b));
+        let told_apart = |(a, b): (u16, u16)| {
+            let ring = rings
+                .clone()
+                .find(|ring| ring.contains(&a) && ring.contains(&b));
+            ring.is_some_and(|ring| ring.iter().any(|&other| other != at && stated(other)))
         };
-        let mut near: Vec<u32> = molecule
-            .neighbours(at)
-            .map(|(n, _)| classes[usize::from(n)])
-            .collect();
-        near.sort_unstable();
-        let count = near.len();
-        near.dedup();
-        // A ring whose two ways round are alike is handed if another of its atoms is.
-        let stated = atom
-            .centre
-            .as_ref()
-            .is_some_and(|c| c.iter().any(|&n| n != NONE));
-        possible && (near.len() == count || (stated && on_ring(at) && near.len() + 1 == count))
+        possible && pairs.all(told_apart)
     };
     (0..molecule.atoms.len() as u16)
         .filter(|&at| is_centre(at))
@@ -234,7 +233,7 @@ fn invariant(molecule: &Molecule, at: u16) -> u32 {
     let hydrogens = u32::from(atom.hydrogens);
     let excess = match atom.isotope {
         0 => 0,
-        mass => (f64::from(mass) - atom.element().weight) as i32,
+        mass => (f64::from(mass) - weights::weight(atom.element)) as i32,
     };
     let mut parts = vec![
         u32::from(atom.element),

@@ -5,6 +5,7 @@
 //! and no double bond.
 
 use super::molecule::Molecule;
+use super::weights;
 use crate::element;
 
 /// Largest ring that takes part in a fused system.
@@ -149,7 +150,7 @@ fn electrons(molecule: &Molecule, at: u16, on_ring: &[bool]) -> Option<u32> {
     if usual <= 1 || degree > 3 {
         return None;
     }
-    let valence = molecule.valence(at) as i32;
+    let valence = i32::from(atom.valence);
     if valence > i32::from(element::valences(element.number, charge)[0]) {
         return None;
     }
@@ -167,11 +168,11 @@ fn electrons(molecule: &Molecule, at: u16, on_ring: &[bool]) -> Option<u32> {
         .iter()
         .find(|&&(bond, _)| !on_ring[usize::from(bond)]);
     let steals = outside.is_some_and(|(_, bond)| {
-        let other = molecule.atoms[usize::from(bond.other(at))].element();
-        other.outer > element.outer
-            || (other.outer == element.outer && other.number < element.number)
+        let other = molecule.atoms[usize::from(bond.other(at))].element;
+        let (theirs, own) = (weights::outer(other), weights::outer(element.number));
+        theirs > own || (theirs == own && other < element.number)
     });
-    let pairs = (i32::from(element.outer) - usual - charge).max(0);
+    let pairs = (i32::from(weights::outer(element.number)) - usual - charge).max(0);
     let mut free = usual - degree + pairs - i32::from(atom.radicals);
     if free > 1 && valence - i32::from(atom.hydrogens) - bonds > 1 {
         free = 1;

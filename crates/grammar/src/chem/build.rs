@@ -2,7 +2,7 @@
 
 use super::molecule::{Bond, Molecule, NONE};
 use super::smiles::{self, Drawing};
-use super::{aromatic, kekule, rings, valence};
+use super::{aromatic, canonical, kekule, rings, valence};
 use crate::error::GrammarError;
 
 /// Reads a SMILES, fills hydrogens in, places double bonds, finds rings and what is aromatic.
@@ -38,6 +38,7 @@ pub(super) fn build(text: &str) -> Result<Molecule, GrammarError> {
     let found = rings::find(count, &molecule.bonds, &molecule.bonds_of, &on_ring)?;
     (molecule.rings, molecule.relevant) = found;
     kekule::localise(&mut molecule, &on_ring)?;
+    valence::confirm(&mut molecule)?;
     valence::leave_radicals(&mut molecule);
     aromatic::perceive(&mut molecule, &on_ring);
     set_centres(&mut molecule, order, &handed);
@@ -172,5 +173,37 @@ fn set_centres(molecule: &mut Molecule, order: Vec<Vec<u16>>, handed: &[Option<b
             neighbours.swap(places - 2, places - 1);
         }
         molecule.atoms[at].centre = Some(neighbours);
+    }
+    drop_idle_centres(molecule);
+}
+
+/// Drops handedness between neighbours that are alike, unless another centre may tell them apart: on a ring with it, or anywhere beyond the two.
+fn drop_idle_centres(molecule: &mut Molecule) {
+    let classes = canonical::classes(molecule);
+    loop {
+        let stated = |atom: u16| molecule.atoms[usize::from(atom)].centre.is_some();
+        let idle = |&at: &u16| {
+            let near: Vec<u16> = molecule.neighbours(at).map(|(n, _)| n).collect();
+            let class = |atom: u16| classes[usize::from(atom)];
+            let pairs = near.iter().enumerate();
+            let mut alike = pairs.flat_map(|(k, &a)| near[..k].iter().map(move |&b| (a, b)));
+            alike.any(|(a, b)| {
+                let mut rings = molecule.rings.iter().filter(|ring| ring.contains(&at));
+                let beside = |other: u16| other != at && stated(other);
+                let told_apart = match rings.find(|ring| ring.contains(&a) && ring.contains(&b)) {
+                    Some(ring) => ring.iter().any(|&other| beside(other)),
+                    None => (0..molecule.atoms.len() as u16).any(beside),
+                };
+                class(a) == class(b) && !told_apart
+            })
+        };
+        let all = 0..molecule.atoms.len() as u16;
+        let dropped: Vec<u16> = all.filter(|&at| stated(at)).filter(idle).collect();
+        if dropped.is_empty() {
+            return;
+        }
+        for at in dropped {
+            molecule.atoms[usize::from(at)].centre = None;
+        }
     }
 }

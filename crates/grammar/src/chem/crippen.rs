@@ -205,7 +205,7 @@ fn carbon(site: &Site) -> f64 {
 
 /// C13 to C25.
 fn aromatic_carbon(site: &Site) -> f64 {
-    if site.hydrogens == 0 && site.has(|n| n.order == 1 && n.odd()) {
+    if site.hydrogens == 0 && site.has(|n| n.order == 1 && (n.odd() || n.is(P))) {
         return -0.5443;
     }
     for (halogen, value) in [(9, 0.0), (17, 0.245), (35, 0.198), (53, 0.0)] {
@@ -379,7 +379,7 @@ fn hydrogen(site: &Site) -> f64 {
     match (atom.element, atom.aromatic) {
         (C | H, _) => 0.123,
         (O, false) => hydroxyl(site),
-        (N, false) => 0.2142,
+        (N, _) => 0.2142,
         _ => -0.2677,
     }
 }
@@ -393,29 +393,24 @@ fn free_hydrogen(site: &Site) -> f64 {
     }
 }
 
+/// Alcohols and acids, by what else the oxygen holds.
 fn hydroxyl(site: &Site) -> f64 {
     let plain: Vec<Near> = site.near.iter().copied().filter(|n| n.plain()).collect();
-    let alcohol = |n: &Near| {
-        let partner = Site::new(site.molecule, n.atom);
-        let carbon = n.element == C && (n.aromatic || partner.places() == 4);
-        carbon || !(n.is(C) || n.is(N) || n.is(O) || n.is(S))
+    let partner = |n: &Near| Site::new(site.molecule, n.atom);
+    let alcohol = |n: &Near| match n.element {
+        C => n.aromatic || partner(n).places() == 4,
+        N | O | S => false,
+        _ => true,
     };
-    if site.hydrogens > 1 || plain.iter().any(|n| n.element != N && alcohol(n)) {
-        return -0.2677;
-    }
-    if plain.iter().any(|n| n.element == N && n.aromatic) {
+    if site.hydrogens > 1 || plain.iter().any(alcohol) {
         return -0.2677;
     }
     if plain.iter().any(|n| n.element == N) {
         return 0.2142;
     }
-    let acid = |n: &Near| {
-        let partner = Site::new(site.molecule, n.atom);
-        let double = |m: Near| m.order == 2 && (matches!(m.element, C | N) || m.is(O) || m.is(S));
-        n.is(C) && partner.has(double)
-    };
-    let peroxide = |n: &Near| n.is(O) || n.is(S);
-    if plain.iter().any(|n| acid(n) || peroxide(n)) {
+    let double = |m: Near| m.order == 2 && (matches!(m.element, C | N) || m.is(O) || m.is(S));
+    let acid = |n: &Near| n.is(O) || n.is(S) || (n.is(C) && partner(n).has(double));
+    if plain.iter().any(acid) {
         return 0.298;
     }
     0.1125

@@ -76,7 +76,7 @@ fn lacks_bond(molecule: &Molecule, at: u16) -> bool {
     let valences = element::valences(atom.element, 0).iter();
     let mut valences = valences.map(|&valence| i32::from(valence) + gain);
     // The first valence that holds what is there.
-    let Some(valence) = valences.find(|&valence| valence >= sum) else {
+    let Some(valence) = valences.find(|&valence| valence >= i32::from(atom.valence)) else {
         return false;
     };
     let exact = valence == sum + 1 || (atom.bracket && valence == sum + 2);

@@ -26,6 +26,7 @@ mod molecule;
 mod rings;
 mod smiles;
 mod valence;
+mod weights;
 
 pub use access::Fragments;
 pub use molecule::Molecule;

@@ -1,5 +1,6 @@
 //! A molecule as a graph: atoms with their hydrogens, bonds with their orders.
 
+use super::weights;
 use crate::element::{self, Element};
 
 /// No atom; among the neighbours of a centre, its implicit hydrogen or lone pair.
@@ -15,6 +16,8 @@ pub(super) struct Atom {
     pub(super) isotope: u16,
     /// All hydrogens, stated or implied.
     pub(super) hydrogens: u8,
+    /// Sum of bond orders and hydrogens; in aromatic rings, as the valence model rounds it.
+    pub(super) valence: u8,
     /// Electrons that bind nothing although they could.
     pub(super) radicals: u8,
     /// As written before perception, as perceived after it.
@@ -94,7 +97,7 @@ impl Molecule {
     pub fn weight(&self) -> f64 {
         let weigh = |atom: &Atom| {
             let own = match atom.isotope {
-                0 => atom.element().weight,
+                0 => weights::weight(atom.element),
                 isotope => f64::from(isotope),
             };
             own + 1.008 * f64::from(atom.hydrogens)

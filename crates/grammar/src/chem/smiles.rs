@@ -373,6 +373,7 @@ fn plain(symbol: &'static str, aromatic: bool, at: usize) -> Atom {
         charge: 0,
         isotope: 0,
         hydrogens: 0,
+        valence: 0,
         radicals: 0,
         aromatic,
         bracket: false,

@@ -9,26 +9,28 @@ use super::smiles::refuse;
 use crate::element::{self, ANY};
 use crate::error::GrammarError;
 
-/// Writes the implied hydrogens.
+/// Writes the implied hydrogens and valences.
 ///
 /// # Errors
 /// An atom has more bonds than it can have.
 pub(super) fn fill(molecule: &mut Molecule) -> Result<(), GrammarError> {
     for at in 0..molecule.atoms.len() as u16 {
-        let hydrogens = implied(molecule, at)?;
-        molecule.atoms[usize::from(at)].hydrogens += hydrogens;
+        let (bonds, hydrogens) = implied(molecule, at)?;
+        let atom = &mut molecule.atoms[usize::from(at)];
+        atom.hydrogens += hydrogens;
+        atom.valence = bonds as u8 + hydrogens;
     }
     Ok(())
 }
 
-/// Hydrogens of an atom beyond those stated.
-fn implied(molecule: &Molecule, at: u16) -> Result<u8, GrammarError> {
+/// The bonds of an atom, and its hydrogens beyond those stated.
+fn implied(molecule: &Molecule, at: u16) -> Result<(u32, u8), GrammarError> {
     let atom = &molecule.atoms[usize::from(at)];
     let charge = i32::from(atom.charge);
     let valences = element::valences(atom.element, charge);
     let usual = f64::from(valences[0]);
     let mut sum = f64::from(atom.hydrogens);
-    let mut aromatic = atom.aromatic;
+    let mut aromatic = false;
     for (_, bond) in molecule.neighbours(at) {
         sum += if bond.aromatic {
             1.5
@@ -53,19 +55,19 @@ fn implied(molecule: &Molecule, at: u16) -> Result<u8, GrammarError> {
         return Err(too_many(molecule, at, sum));
     }
     if atom.bracket {
-        return Ok(0);
+        return Ok((sum, 0));
     }
     if aromatic {
         // Above the usual valence it must be one of the others exactly, with no room for hydrogens.
         let exact = valences.iter().any(|&valence| u32::from(valence) == sum);
         return match u32::from(valences[0]).checked_sub(sum) {
-            Some(room) => Ok(room as u8),
-            None if exact => Ok(0),
+            Some(room) => Ok((sum, room as u8)),
+            None if exact => Ok((sum, 0)),
             None => Err(too_many(molecule, at, sum)),
         };
     }
     let valence = valences.iter().find(|&&valence| u32::from(valence) >= sum);
-    Ok(valence.map_or(0, |&valence| valence - sum as u8))
+    Ok((sum, valence.map_or(0, |&valence| valence - sum as u8)))
 }
 
 fn too_many(molecule: &Molecule, at: u16, sum: u32) -> GrammarError {
@@ -75,6 +77,34 @@ fn too_many(molecule: &Molecule, at: u16, sum: u32) -> GrammarError {
         atom.at,
         format!("{symbol} with charge {} takes no {sum} bonds", atom.charge),
     )
+}
+
+/// Looks again once double bonds have their places, and fills up what rounding hid. As toolkits do, it lets a triple bond in an aromatic ring pass.
+///
+/// # Errors
+/// An atom that was written as aromatic has more bonds than it can have.
+pub(super) fn confirm(molecule: &mut Molecule) -> Result<(), GrammarError> {
+    for at in 0..molecule.atoms.len() as u16 {
+        let atom = &molecule.atoms[usize::from(at)];
+        let charge = i32::from(atom.charge);
+        let sum = molecule.valence(at);
+        let largest = element::largest_valence(atom.element, charge);
+        if largest != ANY && sum > u32::from(largest) {
+            if molecule.neighbours(at).any(|(_, bond)| bond.order == 3) {
+                continue;
+            }
+            return Err(too_many(molecule, at, sum));
+        }
+        if !atom.bracket {
+            let valences = element::valences(atom.element, charge);
+            let valence = valences.iter().find(|&&valence| u32::from(valence) >= sum);
+            let missing = valence.map_or(0, |&valence| valence - sum as u8);
+            let atom = &mut molecule.atoms[usize::from(at)];
+            atom.hydrogens += missing;
+            atom.valence = sum as u8 + missing;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the radicals of atoms in brackets whose bonds are known.

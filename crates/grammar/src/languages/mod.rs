@@ -8,14 +8,14 @@
 //! | `mini_c` | a small C | [`mini_c::MiniC`]: declared before used, scopes, types agree |
 //! | `programs` | straight-line programs of the Syntax-Directed VAE | [`programs::Programs`]: assigned before read, once |
 //! | `zinc` | SMILES of the ZINC 250k set, lists recurse to the left | – |
-//! | `zinc_right` | the same, lists recurse to the right | [`rings::Rings`]: rings close |
+//! | `zinc_right` | the same, lists recurse to the right | [`molecules::Molecules`]: valence, rings, aromaticity |
 
 pub mod json;
 pub mod lists;
 pub mod mini_c;
+pub mod molecules;
 mod productions;
 pub mod programs;
-pub mod rings;
 
 use std::sync::OnceLock;
 
@@ -113,7 +113,10 @@ impl Language {
                 grammar,
                 programs::Programs::new(grammar),
             )),
-            "zinc_right" => Box::new(AttributeGrammar::new(grammar, rings::Rings::new(grammar))),
+            "zinc_right" => Box::new(AttributeGrammar::new(
+                grammar,
+                molecules::Molecules::new(grammar),
+            )),
             _ => return None,
         })
     }
