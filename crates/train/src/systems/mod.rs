@@ -171,10 +171,21 @@ pub static SYSTEMS: [SystemEntry; 9] = [
     SystemEntry::new::<gvae::GvaeSettings>(
         "gvae",
         "variational autoencoders of texts that have a grammar",
-        &[(
-            "equations",
-            include_str!("../../../../configs/gvae/equations.toml"),
-        )],
+        &[
+            (
+                "equations",
+                include_str!("../../../../configs/gvae/equations.toml"),
+            ),
+            (
+                "equations_original",
+                include_str!("../../../../configs/gvae/equations_original.toml"),
+            ),
+            (
+                "equations_characters",
+                include_str!("../../../../configs/gvae/equations_characters.toml"),
+            ),
+            ("zinc", include_str!("../../../../configs/gvae/zinc.toml")),
+        ],
     ),
     SystemEntry::new::<bilevel::BilevelSettings>(
         "bilevel",
