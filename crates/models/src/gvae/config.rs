@@ -39,7 +39,7 @@ pub enum Loss {
 }
 
 /// Standard deviation of the noise of the published code.
-pub(super) const CODE_NOISE: f64 = 0.01;
+pub const CODE_NOISE: f64 = 0.01;
 
 /// The weight of the divergence, in a line from one value to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

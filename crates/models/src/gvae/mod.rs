@@ -37,7 +37,9 @@ mod write;
 pub use attributed::Attributed;
 pub use batch::Batch;
 pub use characters::Characters;
-pub use config::{DecoderKind, EncoderKind, GvaeConfig, GvaeConfigError, KlWeight, Loss, Sizes};
+pub use config::{
+    CODE_NOISE, DecoderKind, EncoderKind, GvaeConfig, GvaeConfigError, KlWeight, Loss, Sizes,
+};
 pub use decoder::Decoder;
 pub use derivations::Derivations;
 pub use encoder::{Convolutions, Encoder};

@@ -191,6 +191,14 @@ pub static SYSTEMS: [SystemEntry; 12] = [
                 "programs",
                 include_str!("../../../../configs/gvae/programs.toml"),
             ),
+                "equations_original",
+                include_str!("../../../../configs/gvae/equations_original.toml"),
+            ),
+            (
+                "equations_characters",
+                include_str!("../../../../configs/gvae/equations_characters.toml"),
+            ),
+            ("zinc", include_str!("../../../../configs/gvae/zinc.toml")),
         ],
     ),
     SystemEntry::new::<bilevel::BilevelSettings>(

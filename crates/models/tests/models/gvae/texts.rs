@@ -56,18 +56,16 @@ fn all_texts_together_have_probability_one() {
 fn all_lines_together_have_probability_one() {
     let notation = characters();
     let mut lines = vec![String::new()];
-    let mut first = 0;
+    let mut longest = lines.clone();
     for _ in 0..STEPS {
-        let last = lines.len();
-        for i in first..last {
-            lines.extend(
-                notation
-                    .alphabet()
-                    .iter()
-                    .map(|c| format!("{}{c}", lines[i])),
-            );
-        }
-        first = last;
+        let longer = longest.iter().flat_map(|line| {
+            notation
+                .alphabet()
+                .iter()
+                .map(move |c| format!("{line}{c}"))
+        });
+        longest = longer.collect();
+        lines.extend(longest.clone());
     }
     for decoder in BOTH {
         let net = network(&small(EncoderKind::Gru, decoder), &notation).valid();
@@ -96,11 +94,8 @@ fn texts_are_written_with_the_probabilities_of_training() {
             }
             let exact = probabilities(&net, &notation, masks, &texts());
             let unfinished = 1.0 - exact.iter().sum::<f64>();
-            let mut classes: Vec<(Option<String>, f64)> = TEXTS
-                .iter()
-                .map(|&text| Some(text.to_owned()))
-                .zip(exact)
-                .collect();
+            let mut classes: Vec<(Option<String>, f64)> =
+                texts().into_iter().map(Some).zip(exact).collect();
             classes.push((None, unfinished.max(0.0)));
             for (text, p) in classes {
                 let count = counts.remove(&text).unwrap_or(0.0);

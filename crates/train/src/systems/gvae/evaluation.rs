@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Tensor;
 use unbiased_estimators::Noise;
-use unbiased_models::gvae::{Gvae, Loss, Masks, Pick, write};
+use unbiased_models::gvae::{CODE_NOISE, Gvae, Loss, Masks, Pick, write};
 
 use super::GvaeTraining;
 use super::filter::sort;
@@ -19,9 +19,6 @@ pub(super) const SEED: u64 = 1;
 pub(super) const ROWS: usize = 500;
 /// A latent is in use if the variance of its posterior mean over texts exceeds this (Burda, Grosse & Salakhutdinov, 2016, section 5.2).
 const ACTIVE_VARIANCE: f64 = 0.01;
-/// Standard deviation of the noise that the published code reconstructs with.
-const CODE_NOISE: f64 = 0.01;
-
 /// `0..n` in pieces.
 fn chunks(n: usize) -> impl Iterator<Item = (u64, Vec<usize>)> {
     let pieces = (0..n).step_by(ROWS).enumerate();
