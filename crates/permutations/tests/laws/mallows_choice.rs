@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 use unbiased_estimators::{
-    Address, ESTIMATORS, EstimatorConfig, Exact, Noise, Objective, Program, Role, Run, Schema,
-    Site, Source, law::Law,
+    Address, ESTIMATORS, Estimator as _, EstimatorConfig, Exact, Noise, Objective, Program, Role,
+    Run, Schema, Site, Source, law::Law,
 };
 use unbiased_kernels::uniforms;
 use unbiased_permutations::{Mallows, exact::permutations, sites::MallowsRanking};
