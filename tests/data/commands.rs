@@ -113,6 +113,10 @@ fn a_download_that_fails_says_where_and_what_then() {
         ],
     );
     assert!(!bench.path("sets/omniglot/images_background.npz").exists());
+    // One try: another would give the same.
+    let nowhere = "data fetch omniglot --mirror http://no-such-host.invalid/ --data-dir sets";
+    let failed = bench.run(nowhere);
+    failed.fails(1, &["no-such-host.invalid", "--from"]);
     bench.run("data fetch glyphs").succeeds();
     bench
         .run("data fetch mnist --from nowhere")

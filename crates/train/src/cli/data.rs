@@ -116,6 +116,6 @@ pub struct DataGenerateArgs {
 fn generators_help() -> String {
     let lines = GENERATORS
         .iter()
-        .map(|g| format!("  {:<22} {}", g.name, g.summary));
+        .map(|g| format!("  {:<23} {}", g.name, g.summary));
     format!("Generators:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }

@@ -207,32 +207,25 @@ impl<'a> Matrix<'a> {
     }
 }
 
-macro_rules! convert {
-    ($data:expr, $type:ty) => {{
-        let size = size_of::<$type>();
-        let values = $data.chunks_exact(size);
-        values
-            .map(|x| <$type>::from_le_bytes(x.try_into().expect("chunks have this size")) as f64)
-            .collect()
-    }};
-}
-
 /// Values by the type in their tag.
-#[expect(clippy::cast_lossless, reason = "one form for all types")]
 fn numbers(kind: u32, data: &[u8]) -> Option<Vec<f64>> {
     Some(match kind {
-        INT8 => convert!(data, i8),
-        2 => convert!(data, u8),
-        3 => convert!(data, i16),
-        4 => convert!(data, u16),
-        INT32 => convert!(data, i32),
-        UINT32 => convert!(data, u32),
-        7 => convert!(data, f32),
-        9 => convert!(data, f64),
-        12 => convert!(data, i64),
-        13 => convert!(data, u64),
+        INT8 => convert(data, |x| i8::from_le_bytes(x).into()),
+        2 => convert(data, |x| u8::from_le_bytes(x).into()),
+        3 => convert(data, |x| i16::from_le_bytes(x).into()),
+        4 => convert(data, |x| u16::from_le_bytes(x).into()),
+        INT32 => convert(data, |x| i32::from_le_bytes(x).into()),
+        UINT32 => convert(data, |x| u32::from_le_bytes(x).into()),
+        7 => convert(data, |x| f32::from_le_bytes(x).into()),
+        9 => convert(data, f64::from_le_bytes),
+        12 => convert(data, |x| i64::from_le_bytes(x) as f64),
+        13 => convert(data, |x| u64::from_le_bytes(x) as f64),
         _ => return None,
     })
+}
+
+fn convert<const SIZE: usize>(data: &[u8], number: fn([u8; SIZE]) -> f64) -> Vec<f64> {
+    data.as_chunks().0.iter().copied().map(number).collect()
 }
 
 #[cfg(test)]

@@ -90,13 +90,12 @@ fn check(header: &str, descr: &str, shape: &[usize]) -> Result<(), String> {
 /// If there are more or fewer values than `shape` says.
 pub(super) fn write(mut to: impl Write, shape: &[usize], values: &[f64]) -> io::Result<()> {
     assert_eq!(shape.iter().product::<usize>(), values.len(), "{shape:?}");
-    let lengths: String = shape.iter().map(|n| format!("{n}, ")).collect();
-    let lengths = if shape.len() == 1 {
-        lengths.trim_end()
-    } else {
-        lengths.trim_end_matches(", ")
-    };
-    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({lengths}), }}");
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    // Python's form of a tuple: a comma after a single length.
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let lengths = lengths.join(", ");
+    let mut header =
+        format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({lengths}{comma}), }}");
     // The values begin at a multiple of 64 bytes.
     while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');

@@ -2,7 +2,8 @@
 
 use super::images::PIXELS;
 use super::test_support::{bytes, config, real_data, sha256};
-use super::{Binarization, DataConfig, ImageSet, Images, Split};
+use super::{Binarization, DataConfig, ImageSet, Images, Split, omniglot};
+use std::collections::BTreeMap;
 
 /// What independent pixels with the training means (kept within .001 and .999) cost, in nats
 /// per image, on freshly drawn pixels and on thresholded ones.
@@ -175,4 +176,57 @@ fn glyphs_have_the_yardsticks_of_the_recipe() {
     println!("glyphs: noise floor {floor:.2} nats, independent pixels {bias_only:.2} nats");
     assert!((floor - 41.7).abs() < 0.7, "noise floor {floor}");
     assert!((bias_only - 187.4).abs() < 3.0, "bias-only {bias_only}");
+}
+
+/// Figures of the two parts of Omniglot, computed from the exact ink by another program; here grey is rounded to 1/255.
+/// The split has the usual counts, and no drawing is in two of its parts.
+#[test]
+fn omniglot_is_what_it_is_known_to_be() {
+    let Some(dir) = real_data("omniglot") else {
+        return;
+    };
+    let known = config("omniglot", Binarization::Threshold, None);
+    let part = |name: &str, characters| {
+        let path = dir.join("omniglot").join(name);
+        let grey = omniglot::read_npz(&path, characters).expect("images");
+        Images::new("omniglot", &known, Split::Train, grey, None)
+    };
+    let background = part("images_background.npz", 964);
+    let evaluation = part("images_evaluation.npz", 659);
+    for (images, floor, bias_only) in [
+        (&background, 44.941, 170.793),
+        (&evaluation, 47.687, 177.395),
+    ] {
+        let found = images.noise_floor_nats();
+        assert!((found - floor).abs() < 0.02, "noise floor {found}");
+        let found = bias_only_nats(&background, images).0;
+        assert!((found - bias_only).abs() < 0.02, "bias only {found}");
+    }
+    let set = ImageSet::load(&known, Some(&dir)).expect("a set");
+    assert_eq!(set.describe(), "omniglot, threshold, 23000/1345/8070");
+    let all = [&background, &evaluation].map(Images::len);
+    assert_eq!(all, [19_280, 13_180]);
+    let ink = |images: &Images| -> BTreeMap<Vec<u8>, usize> {
+        let mut count = BTreeMap::new();
+        for i in 0..images.len() {
+            *count.entry(images.grey(i).to_vec()).or_default() += 1;
+        }
+        count
+    };
+    let mut there = ink(&background);
+    for (image, n) in ink(&evaluation) {
+        *there.entry(image).or_default() += n;
+    }
+    for split in [&set.train, &set.valid, &set.test] {
+        for (image, n) in ink(split) {
+            let left = there.get_mut(&image).expect("a drawing of either part");
+            *left = left.checked_sub(n).expect("each drawing is used once");
+        }
+    }
+    assert_eq!(there.values().sum::<usize>(), 45);
+    let first: Vec<u8> = (0..10).flat_map(|i| set.test.grey(i).to_vec()).collect();
+    assert_eq!(
+        sha256(&first),
+        "9fe75648fba83e9eb8e5b7c0c183738eece7330a770501e161381afb49aed449"
+    );
 }

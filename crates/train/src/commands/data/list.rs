@@ -69,7 +69,7 @@ fn table(items: &[Item]) -> String {
             item.name, item.state, item.title
         );
         let items = format!(
-            "{} / {} / {} for training, validation, test",
+            "{} / {} / {} (training / validation / test)",
             item.train, item.valid, item.test
         );
         let rows = [

@@ -105,12 +105,13 @@ pub(super) fn download(
         if first && have == 0 {
             page(&buffer[..n], &kind)?;
         }
-        if let (true, Some(announced), Some(expected)) = (first, announced, expected) {
-            if announced != expected {
-                return Err(Fault::Lasting(format!(
-                    "announces {announced} bytes, expected {expected}"
-                )));
-            }
+        if first
+            && let (Some(announced), Some(expected)) = (announced, expected)
+            && announced != expected
+        {
+            return Err(Fault::Lasting(format!(
+                "announces {announced} bytes, expected {expected}"
+            )));
         }
         first = false;
         if n == 0 {
@@ -169,6 +170,14 @@ fn page(first: &[u8], kind: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+const NO_HOST: &str = "no such host, or no network";
+
+/// The library has no kind of error for this.
+fn is_no_host(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("failed to lookup address") || text.contains("No such host")
+}
+
 fn refused(status: StatusCode) -> Fault {
     let text = format!("HTTP status {status}");
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -181,7 +190,8 @@ fn refused(status: StatusCode) -> Fault {
 fn fault(error: Error) -> Fault {
     match error {
         Error::TooManyRedirects => Fault::Lasting(format!("redirects more than {REDIRECTS} times")),
-        Error::HostNotFound => Fault::Lasting("no such host, or no network".into()),
+        Error::HostNotFound => Fault::Lasting(NO_HOST.into()),
+        Error::Io(error) if is_no_host(&error) => Fault::Lasting(NO_HOST.into()),
         Error::Timeout(_) | Error::Io(_) | Error::ConnectionFailed => {
             Fault::Passing(error.to_string())
         }

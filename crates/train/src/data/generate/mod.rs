@@ -166,15 +166,51 @@ mod tests {
     #[test]
     fn items_are_the_published_ones() {
         let golden = [
-            ("glyphs", "", ""),
-            ("scenes", "", ""),
-            ("sorting", "", ""),
-            ("jigsaw", "", ""),
-            ("ntm-copy", "", ""),
-            ("ntm-repeat-copy", "", ""),
-            ("ntm-associative-recall", "", ""),
-            ("ntm-ngrams", "", ""),
-            ("ntm-priority-sort", "", ""),
+            (
+                "glyphs",
+                "05ca63f5ce8a8b59f888ef02c1fa25467d0d49c68e939fd43c4d7f65dd40a9a4",
+                "5c6b293d898498b41415af2746473f690736dfe15738761353dac21cf1283e23",
+            ),
+            (
+                "scenes",
+                "83b3dfb7cae53c238168fd6e04b08876fe21f5265c936550ceee47970d0d08cc",
+                "d2e4687e080dc88ba73d7471ecf2b6c22622910f89eec25ef89e903e47c41960",
+            ),
+            (
+                "sorting",
+                "4064077358f37c06660f265d62efc7b2be077aaefac07bec8575b3228ce3b81c",
+                "6bd0967dc7f9cc6b466b60558e63d20b1044ce31556435d29722d8f22d00da6e",
+            ),
+            (
+                "jigsaw",
+                "ed4daf3df1afbc0e5301337438edbea596c45ec0e9baff43dc48a273a8082652",
+                "5c3528208db8f2707042ba8e35ee0864dc2ad1499e3e275bc16001c13fb3e873",
+            ),
+            (
+                "ntm-copy",
+                "76fc51682a75ed785b399bdd664f947f6c1a9ad9f12a7bbff06eeb2ec9260191",
+                "88e5215ff5c5c5a4d157dce5ba3db48ad49fe366df734d368be7af1767df6174",
+            ),
+            (
+                "ntm-repeat-copy",
+                "de671768e19574fe3cedd0554077618c1708fb61d48d86bdd010db9e082fde75",
+                "69622c50131f4552c93397c06a8f52f28d0ff7c6269ee34414d9125d53dc79a5",
+            ),
+            (
+                "ntm-associative-recall",
+                "93a44e7421382242ca5fa77ce82291e3100b25d6d904103033d66517ac5b5253",
+                "9d68910add18631806ef29f3ed60857a395a705a4fed5bfa09db517fc3d89357",
+            ),
+            (
+                "ntm-ngrams",
+                "d308831234c036ef22c7ae3e03c3b7920d25e39cf391994d6f8508adf8cd2013",
+                "009d504a07f02737737ef7527f2d67630a13cbd3bf7a6f301c009ee6b2328c9f",
+            ),
+            (
+                "ntm-priority-sort",
+                "2b385257501135db3d2b54b6b9d1f01b8ea463afc3cc80759578bb7fa90c058d",
+                "c264412ece37a1f29a243562361b851005078859ecbdb6bd01e21f0ba80668d6",
+            ),
         ];
         for (generator, (name, train, test)) in GENERATORS.iter().zip(golden) {
             assert_eq!(generator.name, name);
