@@ -1,6 +1,7 @@
 //! Tests of whole sets against figures that were computed by other means.
 
-use super::images::PIXELS;
+use super::images::{PIXELS, SIDE};
+use super::source::Raw;
 use super::test_support::{bytes, config, real_data, sha256};
 use super::{Binarization, DataConfig, ImageSet, Images, Split, omniglot};
 use std::collections::BTreeMap;
@@ -189,7 +190,12 @@ fn omniglot_is_what_it_is_known_to_be() {
     let part = |name: &str, characters| {
         let path = dir.join("omniglot").join(name);
         let grey = omniglot::read_npz(&path, characters).expect("images");
-        Images::new("omniglot", &known, Split::Train, grey, None)
+        let raw = Raw {
+            side: SIDE,
+            grey,
+            labels: None,
+        };
+        Images::new("omniglot", &known, Split::Train, raw)
     };
     let background = part("images_background.npz", 964);
     let evaluation = part("images_evaluation.npz", 659);

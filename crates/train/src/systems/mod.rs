@@ -191,6 +191,7 @@ pub static SYSTEMS: [SystemEntry; 12] = [
                 "programs",
                 include_str!("../../../../configs/gvae/programs.toml"),
             ),
+            (
                 "equations_original",
                 include_str!("../../../../configs/gvae/equations_original.toml"),
             ),

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use rayon::prelude::*;
 use unbiased_grammar::GrammarError;
-use unbiased_grammar::languages::{Language, programs::Programs, rings::Rings};
+use unbiased_grammar::languages::{Language, molecules::Molecules, programs::Programs};
 use unbiased_models::gvae::{Attributed, Batch, Characters, Derivations, Masks, Notation, Reader};
 
 use super::settings::{NotationKind, NotationSettings};
@@ -31,7 +31,7 @@ pub(super) fn notation(settings: &NotationSettings, texts: &TextSet) -> Result<K
             "zinc" => {
                 let right = Language::named("zinc_right").expect("a language of the grammar crate");
                 let grammar = right.kept();
-                Box::new(Attributed::new(grammar, Rings::new(grammar)))
+                Box::new(Attributed::new(grammar, Molecules::new(grammar)))
             }
             name => {
                 return Err(Failure::usage(format!(
