@@ -120,7 +120,7 @@ fn the_loss_is_that_of_the_arranged_pieces_and_so_is_its_gradient() {
     );
     let cost = numbers(estimate(&plain).cost);
     let scores = scores(&net, &pieces, &[3, 9]);
-    for k in 0..2 {
+    for (k, &cost) in cost.iter().enumerate() {
         let p = balanced(&scores[16 * k..][..16], 0.7);
         let of = |values: &[f64], i: usize, pixel: usize| values[64 * k + 16 * i + pixel];
         let distance = |p: &dyn Fn(usize, usize) -> f64| {
@@ -133,8 +133,8 @@ fn the_loss_is_that_of_the_arranged_pieces_and_so_is_its_gradient() {
             }
             sum
         };
-        assert!((cost[k] - distance(&|i, j| p[4 * i + j])).abs() < 1e-9);
-        assert!((cost[k] - distance(&|i, j| p[4 * j + i])).abs() > 1e-6);
+        assert!((cost - distance(&|i, j| p[4 * i + j])).abs() < 1e-9);
+        assert!((cost - distance(&|i, j| p[4 * j + i])).abs() > 1e-6);
     }
 }
 
@@ -144,11 +144,15 @@ fn balanced(scores: &[f64], t: f64) -> Vec<f64> {
     for _ in 0..30 {
         for i in 0..4 {
             let sum: f64 = (0..4).map(|j| p[4 * i + j]).sum();
-            (0..4).for_each(|j| p[4 * i + j] /= sum);
+            for j in 0..4 {
+                p[4 * i + j] /= sum;
+            }
         }
         for j in 0..4 {
             let sum: f64 = (0..4).map(|i| p[4 * i + j]).sum();
-            (0..4).for_each(|i| p[4 * i + j] /= sum);
+            for i in 0..4 {
+                p[4 * i + j] /= sum;
+            }
         }
     }
     p

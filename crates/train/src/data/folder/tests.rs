@@ -229,7 +229,9 @@ fn a_bad_picture_is_named() {
         assert!(message.starts_with(&start), "{message}");
         assert!(message.contains("out of the folder"), "{message}");
     };
-    let noise: Vec<u8> = (0..64 * 64_u32).map(|i| (i * i * 37 >> 5) as u8).collect();
+    let noise: Vec<u8> = (0..64 * 64_u32)
+        .map(|i| ((i * i * 37) >> 5) as u8)
+        .collect();
     write(&bad, 64, ColorType::Grayscale, BitDepth::Eight, &noise);
     let good = fs::read(&bad).expect("a file");
 
