@@ -428,7 +428,7 @@ fn balancing_agrees_with_flex() {
             assert!(worst(&errors(&composed)) < TOLERANCE, "{case}");
             // It is another computation than the composed one, to the last bits; and it does what is asked for.
             assert!(fused != composed, "{case}");
-            for (iterations, seed) in [(iterations / 2, 1), (iterations, 2)] {
+            for (iterations, seed) in [(1, 1), (iterations, 2)] {
                 let other = run(BALANCE, "wgpu", iterations, seed);
                 assert!(worst(&errors(&other)) > TOLERANCE, "{case}");
             }
