@@ -360,7 +360,7 @@ fn scores(shape: [usize; 3], masked: bool, seed: u32, device: &Device) -> Tensor
 
 type Balance = fn(&Sinkhorn, Tensor<3>) -> Balanced<3>;
 
-/// The plan and its potentials, errors, and the gradients of weighted sums of the plan and of its logarithms where they are finite.
+/// The plan and its potentials, errors, and the gradient of a weighted sum of the plan and of its logarithms where they are finite.
 fn balanced(balance: Balance, settings: &Sinkhorn, x: &Tensor<3>) -> Vec<Vec<f64>> {
     let [batch, n, m] = x.dims();
     let weights = Numbers(9).matrix([batch * n, m], &x.device());
@@ -372,14 +372,14 @@ fn balanced(balance: Balance, settings: &Sinkhorn, x: &Tensor<3>) -> Vec<Vec<f64
         values(balanced.plan.clone().inner()),
         values(balanced.row_potentials.clone()),
         values(balanced.column_potentials.clone()),
-        balanced.errors.clone(),
+        // A deviation from 1, of rounding size where balancing has succeeded.
+        balanced.errors.iter().map(|e| 1.0 + e).collect(),
     ];
-    let log_plan = balanced.log_plan();
     let forbidden = x.clone().inner().is_inf().autodiff();
-    for y in [balanced.plan, log_plan.mask_fill(forbidden, 0.0)] {
-        let gradients = (y * weights.clone().autodiff()).sum().backward();
-        results.push(values(x.grad(&gradients).expect("tracked")));
-    }
+    let log_plan = balanced.log_plan().mask_fill(forbidden, 0.0);
+    let loss = (balanced.plan + log_plan * 0.1) * weights.autodiff();
+    let gradients = loss.sum().backward();
+    results.push(values(x.grad(&gradients).expect("tracked")));
     results
 }
 
@@ -428,7 +428,7 @@ fn balancing_agrees_with_flex() {
             assert!(worst(&errors(&composed)) < TOLERANCE, "{case}");
             // It is another computation than the composed one, to the last bits; and it does what is asked for.
             assert!(fused != composed, "{case}");
-            for (iterations, seed) in [(iterations - 1, 1), (iterations, 2)] {
+            for (iterations, seed) in [(1, 1), (iterations, 2)] {
                 let other = run(BALANCE, "wgpu", iterations, seed);
                 assert!(worst(&errors(&other)) > TOLERANCE, "{case}");
             }

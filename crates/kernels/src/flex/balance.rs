@@ -1,13 +1,14 @@
 //! The inner loops of Sinkhorn balancing, one matrix at a time: see [`crate::balance`] for what they compute.
 
-use super::fold::{dot, max, sum};
+use super::fold::{max, sum};
 use super::isa::{Isa, Task, Vector, VectorTask};
 use super::scalar;
+use super::sweep::Sweep;
 
 /// Rows that are taken together: one pass over the columns' numbers serves all of them.
-const TOGETHER: usize = 4;
+pub(super) const TOGETHER: usize = 4;
 /// Numbers in the largest register.
-const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 pub(crate) fn gibbs(isa: Isa, scores: &[f32], f: &[f32], g: &[f32], out: &mut [f32]) {
     isa.run(Gibbs { scores, f, g, out });
@@ -91,113 +92,6 @@ impl Task for Gibbs<'_> {
                 *out = scalar::exp_nonpositive::<FMA>(k + f + g);
             }
         }
-    }
-}
-
-struct Sweep<'a, F> {
-    e: &'a [f32],
-    v: &'a [f32],
-    /// The factor of a row, from its number and its product with v.
-    f: F,
-    u: &'a mut [f32],
-    sums: &'a mut [f32],
-}
-
-impl<F: Fn(usize, f32) -> f32> VectorTask for Sweep<'_, F> {
-    #[inline(always)]
-    fn run<V: Vector, const ROWS: usize>(self) {
-        let width = self.v.len();
-        let Self { e, v, f, u, sums } = self;
-        sums.fill(0.0);
-        if width < V::LANES {
-            for (i, (e, u)) in e.chunks_exact(width).zip(u).enumerate() {
-                *u = f(i, dot(e, v));
-                for (sum, &e) in sums.iter_mut().zip(e) {
-                    *sum += *u * e;
-                }
-            }
-            return;
-        }
-        let mut columns = Columns::<V>::new(v, sums);
-        let whole = u.len() / TOGETHER * TOGETHER;
-        for first in (0..whole).step_by(TOGETHER) {
-            columns.rows::<TOGETHER>(&e[first * width..], first, &f, u);
-        }
-        for i in whole..u.len() {
-            columns.rows::<1>(&e[i * width..], i, &f, u);
-        }
-        columns.finish();
-    }
-}
-
-/// The columns' side of a sweep. Those that fill no register are the end of a last one that overlaps: there v is 0 where it does.
-struct Columns<'a, V> {
-    v: &'a [f32],
-    sums: &'a mut [f32],
-    /// Columns in whole registers.
-    whole: usize,
-    last_v: V,
-    last_sums: V,
-}
-
-impl<'a, V: Vector> Columns<'a, V> {
-    #[inline(always)]
-    fn new(v: &'a [f32], sums: &'a mut [f32]) -> Self {
-        let whole = v.len() / V::LANES * V::LANES;
-        let mut last = [0.0; MOST_LANES];
-        last[V::LANES - (v.len() - whole)..V::LANES].copy_from_slice(&v[whole..]);
-        Self {
-            v,
-            sums,
-            whole,
-            last_v: V::load(&last),
-            last_sums: V::splat(0.0),
-        }
-    }
-
-    /// K rows from the beginning of e on, the first of which has the given number.
-    #[inline(always)]
-    fn rows<const K: usize>(
-        &mut self,
-        e: &[f32],
-        first: usize,
-        f: &impl Fn(usize, f32) -> f32,
-        u: &mut [f32],
-    ) {
-        let width = self.v.len();
-        let rows: [&[f32]; K] = core::array::from_fn(|k| &e[k * width..][..width]);
-        let mut dots = [V::splat(0.0); K];
-        for j in (0..self.whole).step_by(V::LANES) {
-            let v = V::load(&self.v[j..]);
-            for (dot, row) in dots.iter_mut().zip(rows) {
-                *dot = V::mul_add(V::load(&row[j..]), v, *dot);
-            }
-        }
-        let ends = rows.map(|row| V::load(&row[width - V::LANES..]));
-        let mut factors = [V::splat(0.0); K];
-        for (k, (dot, end)) in dots.into_iter().zip(ends).enumerate() {
-            let factor = f(first + k, V::mul_add(end, self.last_v, dot).sum());
-            u[first + k] = factor;
-            factors[k] = V::splat(factor);
-        }
-        for j in (0..self.whole).step_by(V::LANES) {
-            let mut sums = V::load(&self.sums[j..]);
-            for (factor, row) in factors.iter().zip(rows) {
-                sums = V::mul_add(V::load(&row[j..]), *factor, sums);
-            }
-            sums.store(&mut self.sums[j..]);
-        }
-        for (factor, end) in factors.into_iter().zip(ends) {
-            self.last_sums = V::mul_add(end, factor, self.last_sums);
-        }
-    }
-
-    #[inline(always)]
-    fn finish(self) {
-        let mut last = [0.0; MOST_LANES];
-        self.last_sums.store(&mut last);
-        let rest = &mut self.sums[self.whole..];
-        rest.copy_from_slice(&last[V::LANES - rest.len()..V::LANES]);
     }
 }
 

@@ -27,6 +27,7 @@ mod sequence;
 pub(crate) mod small_balance;
 mod softmax;
 mod softmax_op;
+mod sweep;
 #[cfg(test)]
 mod tests;
 

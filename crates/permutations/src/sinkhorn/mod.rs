@@ -8,7 +8,7 @@
 //!
 //! Numerics: a matrix is never rewritten in the loop. Balanced are factors u, v around potentials that are kept as logarithms, so an iteration is
 //! one pass of multiply-adds without exponentials; where a factor leaves the safe range that one iteration is done with logarithms. So single
-//! precision serves at every temperature.
+//! precision serves at every temperature. A fixed number of iterations of small matrices, and of all on a GPU, are done with logarithms throughout.
 
 mod accelerated;
 mod balanced;

@@ -41,6 +41,14 @@ pub(super) fn iterate<T: Real>(
         Stop::Within { tolerance, at_most } => (Some(tolerance), at_most),
     };
     let mut fresh = true;
+    // Where the number of iterations is known, so is the room that they take.
+    let room = |iterations, each| {
+        if tolerance.is_none() {
+            (at_most - iterations) * each
+        } else {
+            0
+        }
+    };
     for iterations in 0..at_most {
         let in_range = factors.sweep();
         if in_range {
@@ -58,7 +66,10 @@ pub(super) fn iterate<T: Real>(
                     trace.push(Segment::Scaled {
                         f0: factors.f0.clone(),
                         g0: factors.g0.clone(),
-                        factors: Vec::new(),
+                        factors: Vec::with_capacity(room(
+                            iterations,
+                            factors.u.len() + factors.v.len(),
+                        )),
                     });
                 }
                 if let Some(Segment::Scaled { factors: kept, .. }) = trace.last_mut() {

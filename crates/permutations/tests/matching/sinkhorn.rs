@@ -60,10 +60,14 @@ fn iterations_are_those_of_the_papers() {
 #[test]
 fn the_device_form_agrees() {
     for dtype in TYPES {
-        for shape in [[2, 7, 7], [3, 4, 6], [2, 6, 3], [1, 1, 4]] {
+        for shape in [[2, 7, 7], [3, 9, 9], [3, 4, 6], [2, 6, 3], [1, 1, 4]] {
             let [batch, n, m] = shape;
             let mut scores = Numbers(5).scores(batch * n * m);
             scores[1] = f64::NEG_INFINITY;
+            if batch > 2 {
+                // A row without allowed pairs.
+                scores[n * m..(n + 1) * m].fill(f64::NEG_INFINITY);
+            }
             let scores = tensor(&scores, shape, dtype);
             let settings = Sinkhorn::after(6).at(0.3);
             let got = settings.balance(scores.clone()).unwrap();
@@ -81,6 +85,11 @@ fn the_device_form_agrees() {
                     "{dtype:?} {shape:?}: {error}"
                 );
             }
+            let error = distance(&got.errors, &expected.errors);
+            assert!(
+                error < 10.0 * precision(dtype),
+                "{dtype:?} {shape:?}: errors {error}"
+            );
         }
     }
 }

@@ -102,9 +102,9 @@ fn agrees(n: usize, count: usize, scale: f32, iterations: usize) {
                 "{name}, n = {n}, {count} of scale {scale}, {isa:?}: {worst}"
             );
         }
-        // One iteration less is something else.
-        if n > 2 && iterations < 10 {
-            let [plan, ..] = reference(&wide_scores[..n * n], &wide_start[..n], iterations - 1);
+        // No iteration is something else.
+        if n > 1 && iterations == 1 {
+            let [plan, ..] = reference(&wide_scores[..n * n], &wide_start[..n], 0);
             assert!(relative_error(&got[0][..n * n], &plan) > 1e-4);
         }
     }

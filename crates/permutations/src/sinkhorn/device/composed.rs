@@ -1,6 +1,6 @@
 //! The iterations in tensor operations: what runs on devices without kernels of their own, and what the rest is tested against.
 
-use super::{Iterates, Problem};
+use super::{Iterates, Problem, change_last};
 use burn::tensor::Tensor;
 
 /// The potentials of all iterates of a batch.
@@ -19,22 +19,6 @@ fn log_sum(x: Tensor<3>, axis: usize) -> Tensor<3> {
     let top = top.mask_fill(idle.clone(), 0.0);
     let sum = (x - top.clone()).exp().sum_dim(axis);
     (sum.log() + top).mask_fill(idle, 0.0)
-}
-
-/// Another last line along an axis, where its sum is not 1.
-fn change_last(
-    x: Tensor<3>,
-    axis: usize,
-    sum: f64,
-    change: fn(Tensor<3>, f64) -> Tensor<3>,
-) -> Tensor<3> {
-    if sum == 1.0 {
-        return x;
-    }
-    let lines = x.dims()[axis];
-    let before = x.clone().narrow(axis, 0, lines - 1);
-    let last = x.narrow(axis, lines - 1, 1);
-    Tensor::cat(vec![before, change(last, sum)], axis)
 }
 
 impl Sweeps {

@@ -3,6 +3,11 @@
 //!
 //! Arrays are as in [`super::fused`]. A unit works on a line: a row, then a column.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a kernel takes its arrays one by one"
+)]
+
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 

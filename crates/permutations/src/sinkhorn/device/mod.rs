@@ -68,32 +68,68 @@ fn solve(
     let [batch, n, m] = k.dims();
     let like = (&k.device(), k.dtype());
     let start = start.unwrap_or_else(|| Tensor::zeros([batch, 1, m], like));
+    let scores = with_slack(k);
+    let last_sums = [m.saturating_sub(n), n.saturating_sub(m)].map(|sum| sum.max(1) as f64);
     let sweeps = by(Problem {
-        scores: with_slack(k.clone()),
+        scores: scores.clone(),
         first: if m < n {
             Tensor::cat(vec![start, Tensor::zeros([batch, 1, 1], like)], 2)
         } else {
             start
         },
         iterations,
-        last_sums: [m.saturating_sub(n).max(1), n.saturating_sub(m).max(1)].map(|sum| sum as f64),
+        last_sums,
     });
     let [f, g] = sweeps.potentials();
-    let (f, g) = (f.narrow(1, 0, n), g.narrow(2, 0, m));
-    let plan = (k + f.clone() + g.clone()).exp();
-    let errors = (plan.clone().sum_dim(2) - 1.0).abs().max_dim(1);
-    let errors = errors.into_data().convert::<f64>();
+    let plan = (scores + f.clone() + g.clone()).exp();
+    let errors = errors(&plan, last_sums).into_data().convert::<f64>();
     Parts {
         errors: errors.try_into_vec::<f64>().expect("converted"),
-        plan,
-        f,
-        g,
+        plan: first_lines(first_lines(plan, 1, n), 2, m),
+        f: first_lines(f, 1, n),
+        g: first_lines(g, 2, m),
         iterations: vec![iterations; batch],
         pull_back: Arc::new(move |z| {
             let slope = sweeps.pull_back(with_slack(z));
-            slope.narrow(1, 0, n).narrow(2, 0, m)
+            first_lines(first_lines(slope, 1, n), 2, m)
         }),
     }
+}
+
+/// The largest deviation of the sum of a line from what it shall be. Columns are exact, but for one without allowed pairs.
+fn errors(plan: &Tensor<3>, last_sums: [f64; 2]) -> Tensor<3> {
+    let [rows, columns] = [(2, 1), (1, 2)].map(|(axis, lines)| {
+        let sums = plan.clone().sum_dim(axis);
+        let last_sum = last_sums[lines - 1];
+        let off = change_last(sums, lines, last_sum, |sum, shall| sum - (shall - 1.0)) - 1.0;
+        off.abs().max_dim(lines)
+    });
+    rows.max_pair(columns)
+}
+
+/// Without a slack line.
+fn first_lines(x: Tensor<3>, axis: usize, lines: usize) -> Tensor<3> {
+    if x.dims()[axis] == lines {
+        x
+    } else {
+        x.narrow(axis, 0, lines)
+    }
+}
+
+/// Another last line along an axis, where its sum is not 1.
+fn change_last(
+    x: Tensor<3>,
+    axis: usize,
+    sum: f64,
+    change: fn(Tensor<3>, f64) -> Tensor<3>,
+) -> Tensor<3> {
+    if sum == 1.0 {
+        return x;
+    }
+    let lines = x.dims()[axis];
+    let before = x.clone().narrow(axis, 0, lines - 1);
+    let last = x.narrow(axis, lines - 1, 1);
+    Tensor::cat(vec![before, change(last, sum)], axis)
 }
 
 /// A line of zeros more on the shorter side: it takes what is left over on the longer one.
