@@ -9,7 +9,7 @@ use crate::sbn::{Latent, Prior};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderKind {
-    /// Convolutions over the steps, padding included, and a layer of ReLU (the paper's).
+    /// Convolutions over the steps, padding included, and a layer of `ReLU` (the paper's).
     Convolutional,
     /// A GRU; its state behind the last choice before padding.
     Gru,
@@ -101,7 +101,7 @@ pub struct GvaeConfig {
     pub prior: Prior,
     /// What a step of the decoder sees.
     pub decoder: DecoderKind,
-    /// Units of the ReLU layer between the latent and the decoder.
+    /// Units of the `ReLU` layer between the latent and the decoder.
     pub embed: usize,
     /// Units of a layer of the decoder's GRU.
     pub hidden: usize,
