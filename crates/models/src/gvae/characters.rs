@@ -18,6 +18,7 @@ pub struct Characters {
 
 impl Characters {
     /// The characters of `texts`, in their order in Unicode.
+    #[must_use]
     pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut alphabet = std::collections::BTreeSet::new();
         for text in texts {

@@ -9,7 +9,7 @@ use crate::sbn::{Latent, Prior};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderKind {
-    /// Convolutions over the steps, padding included, and a layer of ReLU (the paper's).
+    /// Convolutions over the steps, padding included, and a layer of `ReLU` (the paper's).
     Convolutional,
     /// A GRU; its state behind the last choice before padding.
     Gru,
@@ -41,7 +41,7 @@ pub enum Loss {
 /// Standard deviation of the noise of the published code.
 pub const CODE_NOISE: f64 = 0.01;
 
-/// The weight of the divergence, in a line from one value to the other.
+/// The weight of the divergence: at one value for a while, then in a line to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KlWeight {
@@ -49,7 +49,9 @@ pub struct KlWeight {
     pub start: f64,
     /// In the end.
     pub end: f64,
-    /// Training steps in between; 0 begins with the end.
+    /// Training steps that it stays at its first value.
+    pub hold: u64,
+    /// Training steps of the line; 0 jumps.
     pub steps: u64,
 }
 
@@ -58,6 +60,7 @@ impl Default for KlWeight {
         Self {
             start: 1.0,
             end: 1.0,
+            hold: 0,
             steps: 0,
         }
     }
@@ -67,10 +70,14 @@ impl KlWeight {
     /// The weight at a training step, counted from 1.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
-        if step > self.steps {
+        if step <= self.hold {
+            return self.start;
+        }
+        let done = step - 1 - self.hold;
+        if done >= self.steps {
             return self.end;
         }
-        self.start + (self.end - self.start) * (step - 1) as f64 / self.steps as f64
+        self.start + (self.end - self.start) * done as f64 / self.steps as f64
     }
 }
 
@@ -94,7 +101,7 @@ pub struct GvaeConfig {
     pub prior: Prior,
     /// What a step of the decoder sees.
     pub decoder: DecoderKind,
-    /// Units of the ReLU layer between the latent and the decoder.
+    /// Units of the `ReLU` layer between the latent and the decoder.
     pub embed: usize,
     /// Units of a layer of the decoder's GRU.
     pub hidden: usize,

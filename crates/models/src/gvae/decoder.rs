@@ -10,7 +10,7 @@ use super::config::{DecoderKind, GvaeConfig, Sizes};
 /// A GRU over the steps.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// From the latent to what every step sees of it, ReLU.
+    /// From the latent to what every step sees of it, `ReLU`.
     pub embed: Linear,
     /// Layers of the GRU.
     pub layers: Vec<Gru>,

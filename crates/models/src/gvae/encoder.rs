@@ -10,6 +10,7 @@ use super::batch::Batch;
 use super::config::{EncoderKind, GvaeConfig, Sizes};
 
 /// What reads a row; `[rows, features]`.
+#[expect(clippy::large_enum_variant, reason = "a model has one")]
 #[derive(Module, Debug)]
 pub enum Encoder {
     /// Over all steps, padding included.
@@ -20,7 +21,7 @@ pub enum Encoder {
     Lstm(Lstm),
 }
 
-/// Convolutions over the steps without padding, ReLU behind each, and a layer of ReLU.
+/// Convolutions over the steps without padding, `ReLU` behind each, and a layer of `ReLU`.
 #[derive(Module, Debug)]
 pub struct Convolutions {
     /// `[filters, channels, 1, width]` each.

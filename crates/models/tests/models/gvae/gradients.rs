@@ -26,6 +26,10 @@ fn estimate(net: &Gvae, batch: &Batch, estimator: &str, weight: f64) -> (f64, Ve
 
 fn check(config: &GvaeConfig, estimator: &str, weight: f64) {
     let grammar = grammar();
+    let config = &GvaeConfig {
+        layers: 1,
+        ..config.clone()
+    };
     let net = network(config, &Derivations::new(&grammar));
     let batch = three(Masks::Budgeted);
     // Word dropout, so that the decoder is not shown everything.

@@ -40,11 +40,11 @@ pub fn small(encoder: EncoderKind, decoder: DecoderKind) -> GvaeConfig {
         encoder,
         decoder,
         filters: vec![[2, 2], [3, 3]],
-        features: 4,
+        features: 3,
         latents: 2,
         classes: 3,
-        embed: 3,
-        hidden: 4,
+        embed: 2,
+        hidden: 3,
         layers: 2,
         ..GvaeConfig::default()
     }

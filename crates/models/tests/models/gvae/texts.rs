@@ -204,11 +204,12 @@ fn the_weight_of_the_divergence_rises_in_a_line() {
     let weight = KlWeight {
         start: 0.0,
         end: 1.0,
+        hold: 2,
         steps: 10,
     };
     assert_eq!(
-        [1, 6, 11, 100].map(|step| weight.at(step)),
-        [0.0, 0.5, 1.0, 1.0]
+        [1, 3, 8, 13, 100].map(|step| weight.at(step)),
+        [0.0, 0.0, 0.5, 1.0, 1.0]
     );
     assert_eq!(KlWeight::default().at(1), 1.0);
 }
