@@ -205,7 +205,7 @@ mod tests {
         );
         assert!(
             refuse(&config("binarized-mnist", Binarization::Fixed, None))
-                .contains("binarized_mnist_train.amat")
+                .contains("data fetch binarized-mnist")
         );
     }
 
