@@ -332,6 +332,10 @@ fn an_import_is_checked_like_a_download() {
     fs::write(&file, wrong).unwrap();
     let error = import(from.path()).unwrap_err();
     assert!(error.to_string().contains(&sha256(&content())), "{error}");
+    assert!(
+        error.to_string().contains(&file.display().to_string()),
+        "{error}"
+    );
     assert!(!root.path().join("tested/x.bin").exists());
 
     fs::write(&file, content()).unwrap();

@@ -231,7 +231,7 @@ mod tests {
         );
         assert!(
             refuse(&config("binarized-mnist", Binarization::Fixed, None))
-                .contains("binarized_mnist_train.amat")
+                .contains("data fetch binarized-mnist")
         );
     }
 

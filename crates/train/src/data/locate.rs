@@ -219,7 +219,7 @@ mod tests {
             ),
             &format!("{} (none of its files)", nowhere[1].join("mnist").display()),
             "--set data.name=glyphs",
-            "unbiased data fetch mnist",
+            "data fetch mnist",
         ] {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }

@@ -54,7 +54,11 @@ pub(super) fn import(
                 io::copy(&mut File::open(&path)?, &mut File::create(&part)?)
             };
             copy().map_err(partial(&part))?;
-            settle(set, file, (packing, &part), folder, report)?;
+            settle(set, file, (packing, &part), folder, report).map_err(|error| match error {
+                // Of the user's file, not of the copy.
+                DataError::Damaged { problem, .. } => DataError::Damaged { path, problem },
+                error => error,
+            })?;
             found += 1;
         }
     }
