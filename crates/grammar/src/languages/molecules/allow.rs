@@ -73,17 +73,25 @@ impl Molecules {
                         affordable(cost, left)
                     })
             }),
-            n if n == self.branch => among(&self.branches, &|at| {
-                left(self.branches[at]).is_some_and(|left| {
-                    let edges = if at == 0 {
-                        &[Edge::Plain][..]
-                    } else {
-                        &[Edge::Marked(1), Edge::Marked(2), Edge::Marked(3)]
-                    };
-                    let site = Self::into_branch(site);
-                    edges.iter().any(|&edge| self.edge_fits(&site, edge, left))
-                })
-            }),
+            n if n == self.branch => {
+                let inside = Self::into_branch(site);
+                let outside = inside.outside - site.outside;
+                among(&self.branches, &|at| {
+                    let edges = [
+                        Edge::Plain,
+                        Edge::Marked(1),
+                        Edge::Marked(2),
+                        Edge::Marked(3),
+                    ];
+                    let edges = if at == 0 { &edges[..1] } else { &edges[1..] };
+                    let left = left(self.branches[at]).and_then(|left| left.checked_sub(outside));
+                    left.is_some_and(|left| {
+                        edges
+                            .iter()
+                            .any(|&edge| self.edge_fits(&inside, edge, left))
+                    })
+                });
+            }
             n if n == self.bond => self.mask_bond(site, budget, allowed),
             n if n == self.ringbond => among(&self.ringbonds, &|at| {
                 let digit = Self::digit_of(site.digit);
