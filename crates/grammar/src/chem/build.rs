@@ -126,7 +126,7 @@ fn separate_charges(molecule: &mut Molecule) {
                     break;
                 }
             };
-            if movable && neighbour.charge == 0 {
+            if movable && (neighbour.charge == 0 || !nitrogen) {
                 found.push((bond, other));
             }
         }
