@@ -48,7 +48,7 @@ fn mutate(text: &str, draws: &mut Draws) -> String {
         'c',
         'n',
     ];
-    for _ in 0..1 + draws.below(6) {
+    for _ in 0..=draws.below(6) {
         let at = draws.below(letters.len() + 1);
         match draws.below(5) {
             0 if at < letters.len() => {
@@ -122,7 +122,7 @@ fn round(seed: u64, languages: &[(Language, Grammar, Vec<String>)]) -> Duration 
         _ => {
             let parse = Parser::new(grammar).parse(&texts[draws.below(texts.len())]);
             let mut productions = parse.unwrap().productions;
-            for _ in 0..1 + draws.below(4) {
+            for _ in 0..=draws.below(4) {
                 let at = draws.below(productions.len());
                 match draws.below(3) {
                     0 => productions[at] = draws.below(grammar.productions() + 2) as u16,
@@ -153,24 +153,17 @@ fn rounds(seeds: std::ops::Range<u64>) {
         .into_iter()
         .map(|language| {
             let grammar = language.grammar();
-            let texts = match language.rules(&grammar) {
-                Some(rules) => (0..20)
-                    .map(|_| {
-                        grammar
-                            .text_of(&rules.draw(120, &mut draws).unwrap())
-                            .unwrap()
-                    })
-                    .collect(),
-                None => {
-                    let counts = Counts::new(&grammar, 60).unwrap();
-                    let draw = |_| {
-                        grammar
-                            .text_of(&counts.sample(&mut draws).unwrap())
-                            .unwrap()
-                    };
-                    (0..20).map(draw).collect()
-                }
-            };
+            let counts = Counts::new(&grammar, 60).unwrap();
+            let rules = language.rules(&grammar);
+            let texts = (0..20).map(|_| {
+                let drawn = match &rules {
+                    Some(rules) => rules.draw(120, &mut draws).unwrap(),
+                    None => counts.sample(&mut draws).unwrap(),
+                };
+                grammar.text_of(&drawn).unwrap()
+            });
+            let texts = texts.collect();
+            drop(rules);
             (language, grammar, texts)
         })
         .collect();
