@@ -2,6 +2,7 @@
 
     python3 compare_rdkit.py fragments OUT          the published table of fragments, from the copy that RDKit carries
     python3 compare_rdkit.py compare BINARY SMILES… [--fragments FILE]
+    python3 compare_rdkit.py odd SMILES OUT GRAMMAR  mutations of molecules, and texts drawn from `languages/zinc.cfg`
     python3 compare_rdkit.py golden SMILES OUT      answers for the tests, as tab-separated lines
 """
 
@@ -10,6 +11,7 @@ import math
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 import time
@@ -95,7 +97,7 @@ def canonical(binary, both, show):
         order = list(range(molecule.GetNumAtoms()))
         rng.shuffle(order)
         shuffled = Chem.RenumberAtoms(molecule, order)
-        for text in (Chem.MolToSmiles(shuffled, canonical=False), Chem.MolToSmiles(molecule, doRandom=True), Chem.MolToSmiles(molecule, kekuleSmiles=True, doRandom=True) if False else their[4]):
+        for text in (Chem.MolToSmiles(shuffled, canonical=False), Chem.MolToSmiles(molecule, doRandom=True), their[4]):
             respelled.append(text)
             of.append((line, their[4], own[4]))
     found, _ = ours(binary, respelled, None)
@@ -125,10 +127,75 @@ def golden(path, out):
                 file.write(f"{line}\t1\t{answer[0]:.6f}\t{answer[1]:.3f}\t{','.join(map(str, answer[3]))}\n")
 
 
+def odd(path, out, grammar, seed=20261128):
+    rng = random.Random(seed)
+    molecules = open(path).read().split()
+    letters = list("CCCCcccnNOOoSsFI()()==##--12345678[]H+@/\\BP")
+    atoms = "C N O S P F B c n o s [nH] [N+] [n+] [O-] [NH3+] [S+] [C-] [CH] [nH+] [c-] [B-] [cH-]".split()
+    token = re.compile(r"\[[^\]]*\]|Cl|Br|.")
+
+    def characters(text):
+        text = list(text)
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
+            kind, at = rng.randrange(4), rng.randrange(len(text))
+            if kind == 0 and len(text) > 1:
+                del text[at]
+            elif kind == 1:
+                text.insert(at, rng.choice(letters))
+            elif kind == 2:
+                text[at] = rng.choice(letters)
+            else:
+                other = rng.randrange(len(text))
+                text[at], text[other] = text[other], text[at]
+        return "".join(text)
+
+    def symbols(text):
+        text = token.findall(text)
+        for _ in range(rng.choice([1, 1, 2])):
+            at = rng.choice([at for at, symbol in enumerate(text) if symbol[0] in "[BCNOSPFIcnos"])
+            kind = rng.randrange(4)
+            if kind < 2:
+                text[at] = rng.choice(atoms)
+            elif kind == 2:
+                text.insert(at, rng.choice("=#-"))
+            else:
+                text[at] = text[at].swapcase() if text[at] in "CNOScnos" else text[at]
+        return "".join(text)
+
+    rules = {}
+    for line in open(grammar):
+        if " -> " in line:
+            left, right = line.strip().split(" -> ", 1)
+            rules.setdefault(left, []).extend(part.split() for part in right.split(" | ") if "class" not in part)
+
+    def draw(most=277):
+        open_symbols, text = ["smiles"], []
+        while open_symbols:
+            symbol = open_symbols.pop()
+            if symbol[0] == "'":
+                text.append(symbol[1:-1].replace("\\\\", "\\"))
+                continue
+            most -= 1
+            if most < 0:
+                return None
+            open_symbols.extend(reversed(rng.choice(rules[symbol])))
+        return "".join(text)
+
+    texts = [characters(rng.choice(molecules)) for _ in range(6000)]
+    texts += [symbols(rng.choice(molecules)) for _ in range(2000)]
+    drawn = set()
+    while len(drawn) < 2000:
+        drawn.add(draw())
+        drawn.discard(None)
+    open(out, "w").write("\n".join(texts + sorted(drawn)) + "\n")
+
+
 if __name__ == "__main__":
     command, arguments = sys.argv[1], sys.argv[2:]
     if command == "fragments":
         fragments(*arguments)
+    elif command == "odd":
+        odd(*arguments)
     elif command == "golden":
         golden(*arguments)
     else:

@@ -2,10 +2,10 @@
 //!
 //! Ertl & Schuffenhauer, "Estimation of synthetic accessibility score of drug-like molecules based on molecular complexity and fragment contributions",
 //! 2009, as amended by its authors (density of fragments, one step for macrocycles). What fragments contribute is a table of some 700,000 numbers,
-//! counted over PubChem; it is not part of this crate but read from a file ([`Fragments`]).
+//! counted over a large public collection; it is not part of this crate but read from a file ([`Fragments`]).
 //!
 //! A fragment is an atom with everything up to two bonds away, known by a number of 32 bits (extended-connectivity fingerprints, Rogers & Hahn 2010; the numbers are
-//! those of RDKit's Morgan generator, by which the published table is keyed).
+//! those of the Morgan generator of `RDKit`, by which the published table is keyed).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -49,7 +49,7 @@ pub(super) fn build(text: &str) -> Result<Molecule, GrammarError> {
 fn absorb_hydrogens(drawing: &mut Drawing) {
     let count = drawing.atoms.len();
     let mut kept = vec![true; count];
-    for at in 0..count {
+    for (at, kept) in kept.iter_mut().enumerate() {
         let atom = &drawing.atoms[at];
         let plain = (atom.element, atom.charge, atom.isotope, atom.hydrogens) == (1, 0, 0, 0);
         let [other] = drawing.order[at][..] else {
@@ -63,7 +63,7 @@ fn absorb_hydrogens(drawing: &mut Drawing) {
         if !plain || !single || drawing.atoms[usize::from(other)].element == 1 {
             continue;
         }
-        kept[at] = false;
+        *kept = false;
         let other = usize::from(other);
         drawing.atoms[other].hydrogens = drawing.atoms[other].hydrogens.saturating_add(1);
         for neighbour in &mut drawing.order[other] {
@@ -85,7 +85,9 @@ fn absorb_hydrogens(drawing: &mut Drawing) {
         !bond.ends.contains(&NONE)
     });
     for order in &mut drawing.order {
-        order.iter_mut().for_each(|atom| *atom = renumber(*atom));
+        for atom in order.iter_mut() {
+            *atom = renumber(*atom);
+        }
     }
     let mut keep = kept.iter();
     drawing.atoms.retain(|_| *keep.next().unwrap_or(&true));
@@ -103,7 +105,7 @@ fn separate_charges(molecule: &mut Molecule) {
             continue;
         }
         let nitrogen = atom.element == 7;
-        let halves = |bond: &Bond| {
+        let halves = |bond: Bond| {
             if bond.aromatic {
                 3
             } else {
@@ -126,7 +128,7 @@ fn separate_charges(molecule: &mut Molecule) {
                     break;
                 }
             };
-            if movable && neighbour.charge == 0 {
+            if movable && (neighbour.charge == 0 || !nitrogen) {
                 found.push((bond, other));
             }
         }

@@ -2,14 +2,12 @@
 //!
 //! Atoms are coloured by what they are, then by the colours around them until nothing changes (Morgan 1965). Where colours are shared, one atom after
 //! the other is singled out, and of the numberings that result the one that spells the molecule least is kept. Two numberings that spell alike
-//! show a symmetry, which spares its likes (McKay, "Practical graph isomorphism", 1981).
+//! show a symmetry, which spares its likes (`McKay`, "Practical graph isomorphism", 1981).
 //!
 //! Handedness and the sides of double bonds are part of the spelling, relative to the numbers of neighbours; where a molecule
 //! has symmetries that reverse what the text states, the least spelling is the same for both readings, so that only real stereo counts.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use super::molecule::{Molecule, NONE};
+use super::molecule::{Bond, Molecule, NONE};
 
 /// Most numberings that are compared. Beyond it, which no molecule of chemistry is known to need, equal molecules may get different forms.
 const MOST_LEAVES: usize = 5_000;
@@ -34,7 +32,7 @@ pub(super) fn canonical(molecule: &Molecule) -> Vec<u32> {
         orbit: (0..molecule.atoms.len()).collect(),
     };
     let colours = refine(molecule, &start(molecule));
-    search.visit(&colours, 0, true);
+    search.visit(&colours, true);
     search.best.map_or_else(Vec::new, |(code, _)| code)
 }
 
@@ -43,10 +41,14 @@ pub(super) fn classes(molecule: &Molecule) -> Vec<u32> {
     refine(molecule, &start(molecule))
 }
 
-fn hash(of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
+/// Mixes words, the same everywhere; that two mixtures agree by chance would only leave more numberings to compare.
+fn hash(words: impl IntoIterator<Item = u32>) -> u64 {
+    words
+        .into_iter()
+        .fold(0x9e37_79b9_7f4a_7c15, |mixed: u64, word| {
+            let mixed = (mixed ^ u64::from(word)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            mixed ^ mixed >> 32
+        })
 }
 
 fn kind(molecule: &Molecule, atom: usize) -> [u32; 5] {
@@ -83,7 +85,7 @@ fn ranks<T: Ord>(keys: &[T]) -> Vec<u32> {
     ranks
 }
 
-fn order_of(bond: &super::molecule::Bond) -> u32 {
+fn order_of(bond: Bond) -> u32 {
     if bond.aromatic {
         5
     } else {
@@ -101,7 +103,8 @@ fn refine(molecule: &Molecule, colours: &[u32]) -> Vec<u32> {
                 let near = molecule.neighbours(atom as u16);
                 around.extend(near.map(|(n, bond)| (order_of(bond), colours[usize::from(n)])));
                 around.sort_unstable();
-                (colours[atom], hash(&around))
+                let words = around.iter().flat_map(|&(order, colour)| [order, colour]);
+                (colours[atom], hash(words))
             })
             .collect();
         let refined = ranks(&keys);
@@ -143,7 +146,7 @@ impl Search<'_> {
         at
     }
 
-    fn visit(&mut self, colours: &[u32], depth: usize, first_way: bool) -> Next {
+    fn visit(&mut self, colours: &[u32], first_way: bool) -> Next {
         let mut sizes = vec![0_usize; colours.len()];
         for &colour in colours {
             sizes[colour as usize] += 1;
@@ -168,7 +171,7 @@ impl Search<'_> {
                 single[other] += u32::from(other != member);
             }
             let single = refine(self.molecule, &single);
-            match self.visit(&single, depth + 1, first_way && at == 0) {
+            match self.visit(&single, first_way && at == 0) {
                 Next::Stop => return Next::Stop,
                 Next::FirstWay if !first_way => return Next::FirstWay,
                 _ => {}

@@ -25,7 +25,7 @@ struct Near {
 }
 
 impl Near {
-    fn new(molecule: &Molecule, atom: u16, bond: &Bond) -> Self {
+    fn new(molecule: &Molecule, atom: u16, bond: Bond) -> Self {
         let it = &molecule.atoms[usize::from(atom)];
         Self {
             atom,

@@ -1,7 +1,7 @@
 //! Chemistry, as far as models that write molecules need it (feature `chem`).
 //!
 //! [`Chemistry`] is what they ask for; [`Native`] answers it in Rust alone: SMILES, a valence model, Kekulé structures, smallest rings, aromaticity, log P, synthetic
-//! accessibility, and a canonical form. What it says is held against RDKit's answers (`tools/`, README).
+//! accessibility, and a canonical form. What it says is held against the answers of `RDKit` (`tools/`, README).
 //!
 //! ```
 //! use unbiased_grammar::chem::{Chemistry, Native};

@@ -48,7 +48,7 @@ pub(super) struct Bond {
 }
 
 impl Bond {
-    pub(super) fn other(&self, atom: u16) -> u16 {
+    pub(super) fn other(self, atom: u16) -> u16 {
         self.ends[usize::from(self.ends[0] == atom)]
     }
 }
@@ -106,9 +106,9 @@ impl Molecule {
     }
 
     /// Neighbours of an atom, with the bonds to them.
-    pub(super) fn neighbours(&self, atom: u16) -> impl Iterator<Item = (u16, &Bond)> {
+    pub(super) fn neighbours(&self, atom: u16) -> impl Iterator<Item = (u16, Bond)> {
         self.bonds_of[usize::from(atom)].iter().map(move |&bond| {
-            let bond = &self.bonds[usize::from(bond)];
+            let bond = self.bonds[usize::from(bond)];
             (bond.other(atom), bond)
         })
     }

@@ -1,11 +1,11 @@
-//! Chemistry against RDKit's answers, as files, and against itself.
+//! Chemistry against the answers of `RDKit`, as files, and against itself.
 #![allow(missing_docs)]
 
 use unbiased_grammar::chem::{Chemistry, Fragments, Native};
 use unbiased_grammar::languages::{Language, molecules::Molecules};
 use unbiased_grammar::{AttributeGrammar, Draws, GrammarError, bits, sample};
 
-/// SMILES, whether RDKit takes it, and if so log P, weight, sizes of rings; by `tools/compare_rdkit.py golden`.
+/// SMILES, whether `RDKit` takes it, and if so log P, weight, sizes of rings; by `tools/compare_rdkit.py golden`.
 const RDKIT: &str = include_str!("rdkit.tsv");
 
 #[test]
@@ -173,8 +173,14 @@ fn texts_made_to_hurt_end_in_bounded_time() {
     let chemistry = Native::default();
     let start = std::time::Instant::now();
     let ring = |n: usize| format!("C1{}C1", "C".repeat(n));
-    let rings: String = (10..75).map(|n| format!("C%{n}")).collect();
-    let closings: String = (10..75).map(|n| format!("CC%{n}")).collect();
+    let rings = (10..75)
+        .map(|n| format!("C%{n}"))
+        .collect::<Vec<_>>()
+        .concat();
+    let closings = (10..75)
+        .map(|n| format!("CC%{n}"))
+        .collect::<Vec<_>>()
+        .concat();
     // Buckminsterfullerene and its like have all atoms alike.
     let ladder: String = "C1CC2CC1CC2".repeat(20);
     for text in [
@@ -254,7 +260,7 @@ fn random_text_never_panics() {
     let mut draws = Draws::new(8);
     let mut valid = 0;
     for _ in 0..30_000 {
-        let text: String = (0..1 + draws.below(25))
+        let text: String = (0..=draws.below(25))
             .map(|_| pieces[draws.below(pieces.len())])
             .collect();
         if let Ok(molecule) = chemistry.read(&text) {

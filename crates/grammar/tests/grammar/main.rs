@@ -4,6 +4,7 @@
 mod attributes;
 mod counting;
 mod decoding;
+mod fuzz;
 mod hostile;
 mod json;
 mod lists;

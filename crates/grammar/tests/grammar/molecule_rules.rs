@@ -70,7 +70,7 @@ fn decoded_molecules_close_their_rings() {
     let whole = AttributeGrammar::new(&grammar, Molecules::new(&grammar));
     let mut most = 0;
     for budget in [5, 12, 16, 20, 25, 30, 45, 70, 150, 400] {
-        for text in decode_many(&whole, budget, 1000, u64::from(budget)) {
+        for text in decode_many(&whole, budget, 300, u64::from(budget)) {
             assert!(is_right(&text), "{text}");
             most = most.max(text.matches(['8']).count());
         }
@@ -123,10 +123,10 @@ fn atoms_with_too_many_bonds_are_refused() {
         ("[CH4]C", false),
         ("[CH3-]", true),
         ("FC(F)(F)S(=O)(=O)O", true),
-        ("CCl(C)", true),
+        ("CI(C)C", false),
         ("CClC", false),
-        ("C=1CC(C)C(C)=1", true),
-        ("C=1CC(C)C(C)(C)=1", false),
+        ("C=1CC(C)C=1(C)", true),
+        ("C=1CC(C)C=1(C)C", false),
         ("C1(C)(C)CC=1", false),
         ("C[N+2]", false),
     ] {
@@ -149,8 +149,8 @@ fn aromatic_rings_without_double_bonds_to_place_are_refused() {
         ("O=c1ccccc1", false),
         ("c1ccc2ccccc2c1", true),
         ("c1ccc2cccc2c1", false),
-        ("c1cc2cccc2c1", false),
-        ("c1ccc2c(c1)=C1CCCCC1=2", false),
+        ("c1cc2cccc2c1", true),
+        ("c1ccc2c(c1)=C1CCCCC1=2", true),
         ("c1ccc2c(c1)=CC=CC=2", true),
         ("cc", false),
         ("Cc", false),

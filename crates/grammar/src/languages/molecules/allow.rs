@@ -29,15 +29,8 @@ impl Molecules {
     pub(super) fn mask(&self, nonterminal: u16, site: &Site, free: u32, allowed: &mut [u64]) {
         let budget = free.saturating_add(site.reserve);
         let left = |production: u16| budget.checked_sub(self.needs[usize::from(production)]);
-        let atoms = |production: u16, spelling: Spelling| {
-            left(production).is_some_and(|left| affordable(site.cheapest_of(spelling), left))
-        };
         let mut among = |productions: &[u16], fits: &dyn Fn(usize) -> bool| {
-            for (at, &production) in productions.iter().enumerate() {
-                if bits::contains(allowed, usize::from(production)) && !fits(at) {
-                    bits::remove(allowed, usize::from(production));
-                }
-            }
+            keep_where(allowed, productions, fits);
         };
         match nonterminal {
             n if n == self.chain => among(&self.chains, &|at| {
@@ -69,21 +62,29 @@ impl Molecules {
                 grown
                     .zip(left(self.bbs[at]))
                     .is_some_and(|((state, atom), left)| {
-                        let cost = self.settled(state, &atom, site.must, 1 + at as u8);
+                        let cost = self.settled(state, atom, site.must, 1 + at as u8);
                         affordable(cost, left)
                     })
             }),
-            n if n == self.branch => among(&self.branches, &|at| {
-                left(self.branches[at]).is_some_and(|left| {
-                    let edges = if at == 0 {
-                        &[Edge::Plain][..]
-                    } else {
-                        &[Edge::Marked(1), Edge::Marked(2), Edge::Marked(3)]
-                    };
-                    let site = Self::into_branch(site);
-                    edges.iter().any(|&edge| self.edge_fits(&site, edge, left))
-                })
-            }),
+            n if n == self.branch => {
+                let inside = Self::into_branch(site);
+                let outside = inside.outside - site.outside;
+                among(&self.branches, &|at| {
+                    let edges = [
+                        Edge::Plain,
+                        Edge::Marked(1),
+                        Edge::Marked(2),
+                        Edge::Marked(3),
+                    ];
+                    let edges = if at == 0 { &edges[..1] } else { &edges[1..] };
+                    let left = left(self.branches[at]).and_then(|left| left.checked_sub(outside));
+                    left.is_some_and(|left| {
+                        edges
+                            .iter()
+                            .any(|&edge| self.edge_fits(&inside, edge, left))
+                    })
+                });
+            }
             n if n == self.bond => self.mask_bond(site, budget, allowed),
             n if n == self.ringbond => among(&self.ringbonds, &|at| {
                 let digit = Self::digit_of(site.digit);
@@ -94,7 +95,18 @@ impl Molecules {
                 })
             }),
             n if n == self.digit => self.mask_digit(site, budget, allowed),
-            n if n == self.atom => among(&self.written, &|at| {
+            _ => self.mask_atom(nonterminal, site, budget, allowed),
+        }
+    }
+
+    /// The parts of an atom.
+    fn mask_atom(&self, nonterminal: u16, site: &Site, budget: u32, allowed: &mut [u64]) {
+        let atoms = |production: u16, spelling: Spelling| {
+            let left = budget.checked_sub(self.needs[usize::from(production)]);
+            left.is_some_and(|left| affordable(site.cheapest_of(spelling), left))
+        };
+        match nonterminal {
+            n if n == self.atom => keep_where(allowed, &self.written, &|at| {
                 let kinds = match at {
                     0 => self.spellings(Form::Open),
                     1 => union(&self.aliphatics.1, Form::Bare),
@@ -102,11 +114,15 @@ impl Molecules {
                 };
                 atoms(self.written[at], kinds)
             }),
-            n if n == self.bai => among(&self.bais.map(|(production, _)| production), &|at| {
-                let (production, open) = self.bais[at];
-                atoms(production, self.spellings(form(open)))
-            }),
-            n if n == self.symbol => among(&self.symbols, &|at| {
+            n if n == self.bai => keep_where(
+                allowed,
+                &self.bais.map(|(production, _)| production),
+                &|at| {
+                    let (production, open) = self.bais[at];
+                    atoms(production, self.spellings(form(open)))
+                },
+            ),
+            n if n == self.symbol => keep_where(allowed, &self.symbols, &|at| {
                 let (_, symbols) = [&self.aliphatics, &self.aromatics][at];
                 atoms(self.symbols[at], union(symbols, site.spelt.form))
             }),
@@ -122,21 +138,21 @@ impl Molecules {
                 let set = fits.fold(0, |set, (at, _)| set | 1 << at);
                 keep(allowed, *first, symbols.len() as u16, set);
             }
-            n if n == self.bac => among(&self.bacs, &|at| {
-                atoms(self.bacs[at], self.behind_symbol(&site.spelt, at))
+            n if n == self.bac => keep_where(allowed, &self.bacs, &|at| {
+                atoms(self.bacs[at], self.behind_symbol(site.spelt, at))
             }),
-            n if n == self.bah => among(&self.bahs, &|at| {
-                atoms(self.bahs[at], self.beside_symbol(&site.spelt, at))
+            n if n == self.bah => keep_where(allowed, &self.bahs, &|at| {
+                atoms(self.bahs[at], self.beside_symbol(site.spelt, at))
             }),
-            n if n == self.hcount => among(&self.hcounts, &|at| {
+            n if n == self.hcount => keep_where(allowed, &self.hcounts, &|at| {
                 let most = if at == 0 { 1 } else { 8 };
-                let all = (1..=most).map(|count| self.with_hydrogens(&site.spelt, count));
+                let all = (1..=most).map(|count| self.with_hydrogens(site.spelt, count));
                 atoms(self.hcounts[at], either(all))
             }),
-            n if n == self.charge => among(&self.charges, &|at| {
+            n if n == self.charge => keep_where(allowed, &self.charges, &|at| {
                 let sign = if at < 2 { -1 } else { 1 };
                 let most = if at % 2 == 0 { 1 } else { 8 };
-                let all = (1..=most).map(|size| self.with_charge(&site.spelt, sign * size));
+                let all = (1..=most).map(|size| self.with_charge(site.spelt, sign * size));
                 atoms(self.charges[at], [(union_of(all), 0), (0, 0)])
             }),
             _ => {}
@@ -171,11 +187,11 @@ impl Molecules {
             Digit::Opens => site.state.rings[at].opener == NONE,
             Digit::Closes(digit) => usize::from(digit) == at,
             Digit::Hydrogens => {
-                let spelling = self.with_hydrogens(&site.spelt, at + 1);
+                let spelling = self.with_hydrogens(site.spelt, at + 1);
                 affordable(site.cheapest_of(spelling), budget)
             }
             Digit::Charge(sign) => {
-                let kinds = self.with_charge(&site.spelt, sign * (at as i8 + 1));
+                let kinds = self.with_charge(site.spelt, sign * (at as i8 + 1));
                 affordable(site.cheapest(kinds), budget)
             }
         };
@@ -189,7 +205,7 @@ impl Molecules {
         let at = self.bacs.iter().position(|&bac| bac == production);
         at.map_or_else(
             || self.spellings(next.spelt.form),
-            |at| self.behind_symbol(&next.spelt, at),
+            |at| self.behind_symbol(next.spelt, at),
         )
     }
 
@@ -200,7 +216,7 @@ impl Molecules {
     }
 
     /// By the productions of `BAC`: with hydrogens or a charge, or handed alone.
-    fn behind_symbol(&self, spelt: &Spelt, at: usize) -> Spelling {
+    fn behind_symbol(&self, spelt: Spelt, at: usize) -> Spelling {
         let symbol = self.symbol_of(spelt);
         if at == 2 {
             return [(symbol.neutral[0], 0), (0, 0)];
@@ -210,7 +226,7 @@ impl Molecules {
     }
 
     /// By the productions of `BAH`: hydrogens and a charge, a charge, hydrogens.
-    fn beside_symbol(&self, spelt: &Spelt, at: usize) -> Spelling {
+    fn beside_symbol(&self, spelt: Spelt, at: usize) -> Spelling {
         let symbol = self.symbol_of(spelt);
         match at {
             0 => [(symbol.unit[1], 0), (symbol.charged_hydrides(), 2)],
@@ -219,7 +235,7 @@ impl Molecules {
         }
     }
 
-    fn with_hydrogens(&self, spelt: &Spelt, count: usize) -> Spelling {
+    fn with_hydrogens(&self, spelt: Spelt, count: usize) -> Spelling {
         let symbol = self.symbol_of(spelt);
         if spelt.ionic {
             symbol.ions(count)
@@ -228,7 +244,7 @@ impl Molecules {
         }
     }
 
-    pub(super) fn with_charge(&self, spelt: &Spelt, charge: i8) -> Kinds {
+    pub(super) fn with_charge(&self, spelt: Spelt, charge: i8) -> Kinds {
         let hydrogens = usize::from(spelt.hydrogens);
         self.symbol_of(spelt).charged[hydrogens][(charge + 8) as usize]
     }
@@ -247,6 +263,15 @@ impl Symbol {
     /// With so many hydrogens and a charge, whose digit is one decision more.
     fn ions(&self, hydrogens: usize) -> Spelling {
         [(self.unit[hydrogens], 0), (self.ionic[hydrogens], 1)]
+    }
+}
+
+/// Takes away those that do not fit.
+fn keep_where(allowed: &mut [u64], productions: &[u16], fits: &dyn Fn(usize) -> bool) {
+    for (at, &production) in productions.iter().enumerate() {
+        if bits::contains(allowed, usize::from(production)) && !fits(at) {
+            bits::remove(allowed, usize::from(production));
+        }
     }
 }
 

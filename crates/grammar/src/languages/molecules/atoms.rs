@@ -90,7 +90,12 @@ impl Symbol {
             if valence == element::ANY {
                 return 0;
             }
-            let most = if aromatic { 4 } else { MOST };
+            // Iodine with more than one bond is drawn in several ways, which toolkits change into one another.
+            let most = match (aromatic, name.as_str(), charge) {
+                (true, ..) => 4,
+                (_, "I", 0) => 1,
+                _ => MOST,
+            };
             match valence.checked_sub(hydrogens as u8) {
                 Some(room) if room >= 2 || !aromatic => Kind {
                     aromatic,

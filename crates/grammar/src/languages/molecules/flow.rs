@@ -9,9 +9,9 @@ use super::{Digit, Edge, Form, Molecules, Next, Said, Site, Spelt};
 impl Molecules {
     /// A branch on the atom at hand, before its bond.
     pub(super) fn into_branch(site: &Site) -> Site {
-        let behind = Behind::new(&site.atom, site.must, site.more);
+        let behind = Behind::new(site.atom, site.must, site.more);
         let marked = if site.more {
-            Self::may_mark(&site.state, &site.atom)
+            Self::may_mark(&site.state, site.atom)
         } else {
             0
         };
@@ -45,7 +45,7 @@ impl Molecules {
         let place = |among: &[u16]| among.iter().position(|&p| p == production);
         let mut next = *site;
         if let Some(at) = place(&self.chains) {
-            self.along_chain(&mut next, at, child, siblings);
+            Self::along_chain(&mut next, at, child, siblings);
         } else if let Some(at) = place(&self.atoms) {
             (next.rings, next.branches) = ((at & 1) as u8, (at >> 1) as u8);
             if child == 0 {
@@ -88,13 +88,13 @@ impl Molecules {
                 next.reserve = self.bond_cost(site, digit, 0);
             }
         } else {
-            self.into_atom(&mut next, production, child, siblings);
+            self.inside_atom(&mut next, production, child, siblings);
         }
         next
     }
 
     /// A chain: the atom, the bond, the rest.
-    fn along_chain(&self, next: &mut Site, at: usize, child: usize, siblings: &[Option<Said>]) {
+    fn along_chain(next: &mut Site, at: usize, child: usize, siblings: &[Option<Said>]) {
         next.next = [Next::Nothing, Next::Atom, Next::Bond][at];
         next.reserve = 0;
         if child == 0 {
@@ -122,7 +122,13 @@ impl Molecules {
     }
 
     /// The parts of an atom.
-    fn into_atom(&self, next: &mut Site, production: u16, child: usize, siblings: &[Option<Said>]) {
+    fn inside_atom(
+        &self,
+        next: &mut Site,
+        production: u16,
+        child: usize,
+        siblings: &[Option<Said>],
+    ) {
         let bai = self.bais.iter().find(|&&(bai, _)| bai == production);
         let previous = child.checked_sub(1).and_then(|at| siblings[at]);
         if let Some(&(_, open)) = bai {
@@ -207,14 +213,14 @@ impl Molecules {
             };
             said.state.leave(&site.state);
         } else if self.written.contains(&production) {
-            let spelt = &said.spelt;
+            let spelt = said.spelt;
             let kinds = if production == self.written[0] {
                 self.with_charge(spelt, spelt.charge)
             } else {
                 self.symbol_of(spelt).bare
             };
             let kind = Kind::of(kinds).ok_or_else(impossible)?;
-            (said.state, said.atom) = self.born(site, kind).ok_or_else(impossible)?;
+            (said.state, said.atom) = Self::born(site, kind).ok_or_else(impossible)?;
         } else {
             self.spell(production, site, children, &mut said);
         }

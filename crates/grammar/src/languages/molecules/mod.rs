@@ -83,12 +83,12 @@ struct Atom {
 }
 
 impl Atom {
-    fn spare(&self) -> u8 {
+    fn spare(self) -> u8 {
         self.kind.neighbours().saturating_sub(self.bonds)
     }
 
     /// Whether it could have a double bond to an atom outside its ring.
-    fn exocyclic(&self) -> bool {
+    fn exocyclic(self) -> bool {
         self.kind.aromatic && self.kind.room >= 4 && self.bonds >= 3
     }
 }
@@ -315,7 +315,7 @@ impl Molecules {
         [1, 2, 3, 1, 1][usize::from(bond - self.bonds.0)]
     }
 
-    fn symbol_of(&self, spelt: &Spelt) -> &Symbol {
+    fn symbol_of(&self, spelt: Spelt) -> &Symbol {
         let (_, symbols) = if spelt.aromatic {
             &self.aromatics
         } else {

@@ -11,7 +11,7 @@ impl Molecules {
     }
 
     /// The plan from before a chain that hangs on an atom, in decisions beyond the fewest.
-    fn plan(&self, state: &State, atom: &Atom, must: u16) -> u32 {
+    fn plan(&self, state: &State, atom: Atom, must: u16) -> u32 {
         let all = self.ring() * state.open();
         let lacks = state.ways.all().iter().all(|way| way & HERE != 0);
         let closes = state.opened_from(must).next().is_some() || state.pending != NONE;
@@ -24,7 +24,7 @@ impl Molecules {
     }
 
     /// The atom of a kind that a site is about to write, with the state behind its symbol; `None` if it cannot be.
-    pub(super) fn born(&self, site: &Site, kind: Kind) -> Option<(State, Atom)> {
+    pub(super) fn born(site: &Site, kind: Kind) -> Option<(State, Atom)> {
         let (mut state, parent) = (site.state, site.atom);
         let order = site.edge.order();
         let follows = u8::from(site.next != Next::Nothing);
@@ -80,7 +80,7 @@ impl Molecules {
     }
 
     /// Where the atom at hand may get its double bond once its ring bonds are done.
-    pub(super) fn later(atom: &Atom, branches: bool) -> Later {
+    pub(super) fn later(atom: Atom, branches: bool) -> Later {
         let open = branches || atom.next == Next::Bond;
         if open && atom.exocyclic() {
             Later::Free
@@ -92,7 +92,7 @@ impl Molecules {
     }
 
     /// What is left to pay behind the ring bonds of an atom; `NEVER` if that is no way on.
-    pub(super) fn settled(&self, state: State, atom: &Atom, must: u16, branches: u8) -> u32 {
+    pub(super) fn settled(&self, state: State, atom: Atom, must: u16, branches: u8) -> u32 {
         if branches == 0 && atom.next == Next::Nothing {
             return state
                 .ended(atom.depth, must)
@@ -118,13 +118,13 @@ impl Molecules {
     }
 
     /// The decision for `=` in a later branch, where the double bond may come to that.
-    pub(super) fn may_mark(state: &State, atom: &Atom) -> u32 {
+    pub(super) fn may_mark(state: &State, atom: Atom) -> u32 {
         let lacks = state.ways.all().iter().any(|way| way & HERE != 0);
         u32::from(lacks && atom.exocyclic() && atom.next != Next::Bond)
     }
 
     /// The plan before a branch.
-    fn before_branch(&self, state: &State, atom: &Atom, must: u16, more: bool) -> u32 {
+    fn before_branch(&self, state: &State, atom: Atom, must: u16, more: bool) -> u32 {
         let mut inside = *state;
         let behind = Behind::new(atom, must, more);
         if behind.follows {
@@ -150,7 +150,6 @@ impl Molecules {
 
     /// Opens (`None`) or closes a ring bond on the atom at hand, with a stated order (0: none).
     pub(super) fn ring_bond(site: &Site, digit: Option<usize>, mark: u8) -> Option<Site> {
-        let mut next = *site;
         let aromatic = site.atom.kind.aromatic;
         let roomy = !aromatic && site.atom.spare() > 0;
         let Some(digit) = digit else {
@@ -159,7 +158,7 @@ impl Molecules {
                 return None;
             }
             let digit = site.state.free_digit()?;
-            return Some(Self::open(next, digit, mark));
+            return Some(Self::open(*site, digit, mark));
         };
         let ring = site.state.rings[digit];
         if ring.opener >= site.atom.depth - 1 || site.closed >> digit & 1 == 1 {
@@ -175,6 +174,7 @@ impl Molecules {
         if (order == 2 && !roomy) || (raised && ring.spare == 0) {
             return None;
         }
+        let mut next = *site;
         for (at, other) in next.state.rings.iter_mut().enumerate() {
             if other.opener == ring.opener {
                 other.spare -= u8::from(raised);
@@ -224,11 +224,11 @@ impl Molecules {
             return self.last_bonds(site, bonds);
         }
         if bonds == 0 {
-            return self.settled(site.state, &site.atom, site.must, site.branches);
+            return self.settled(site.state, site.atom, site.must, site.branches);
         }
         let digits = [None].into_iter().chain((0..DIGITS).map(Some));
         digits
-            .map(|digit| self.cheapest_mark(site, digit, |next| self.bonds_cost(next, bonds - 1)))
+            .map(|digit| Self::cheapest_mark(site, digit, |next| self.bonds_cost(next, bonds - 1)))
             .min()
             .unwrap_or(NEVER)
     }
@@ -239,7 +239,7 @@ impl Molecules {
             return self.last_bond(site, digit, bonds);
         }
         let done = if bonds == 0 {
-            self.settled(site.state, &site.atom, site.must, 0)
+            self.settled(site.state, site.atom, site.must, 0)
         } else {
             NEVER
         };
@@ -260,12 +260,11 @@ impl Molecules {
             (here.state, here.atom, price) = (state, atom, self.ring_cost);
         }
         let rest = |next: &Site| self.last_bonds(next, bonds.saturating_sub(1));
-        self.cheapest_mark(&here, Some(digit), rest)
-            .saturating_add(price)
+        Self::cheapest_mark(&here, Some(digit), rest).saturating_add(price)
     }
 
     /// A ring bond without a mark, else with one, and what follows.
-    fn cheapest_mark(&self, site: &Site, digit: Option<usize>, rest: impl Fn(&Site) -> u32) -> u32 {
+    fn cheapest_mark(site: &Site, digit: Option<usize>, rest: impl Fn(&Site) -> u32) -> u32 {
         for mark in 0..=2 {
             if let Some(next) = Self::ring_bond(site, digit, mark) {
                 let cost = rest(&next).saturating_add(u32::from(mark > 0));
@@ -287,7 +286,7 @@ impl Molecules {
         if more {
             self.bonds_cost(site, 1)
         } else {
-            self.settled(site.state, &site.atom, site.must, site.branches)
+            self.settled(site.state, site.atom, site.must, site.branches)
         }
     }
 
@@ -311,18 +310,18 @@ impl Molecules {
         }
         let digits = [None].into_iter().chain((0..DIGITS).map(Some));
         digits
-            .map(|digit| self.cheapest_mark(&site, digit, |next| self.behind_bond(next, more)))
+            .map(|digit| Self::cheapest_mark(&site, digit, |next| self.behind_bond(next, more)))
             .min()
             .unwrap_or(NEVER)
     }
 
     /// What an atom of a kind takes, with the ring bonds and branches that it is sure to have.
     pub(super) fn kind_cost(&self, site: &Site, kind: Kind) -> u32 {
-        let Some((state, atom)) = self.born(site, kind) else {
+        let Some((state, atom)) = Self::born(site, kind) else {
             return NEVER;
         };
         if site.rings == 0 {
-            return self.settled(state, &atom, site.must, site.branches);
+            return self.settled(state, atom, site.must, site.branches);
         }
         let here = Site {
             state,
@@ -362,7 +361,7 @@ impl Molecules {
 
     /// Whether the bond to a chain may have this order, and the chain be paid.
     pub(super) fn edge_fits(&self, site: &Site, edge: Edge, budget: u32) -> bool {
-        let atom = &site.atom;
+        let atom = site.atom;
         let holds = match (edge.order(), atom.kind.aromatic) {
             (..=1, _) => true,
             (order, false) => atom.spare() >= order - 1,
@@ -388,7 +387,7 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    pub(super) fn new(atom: &Atom, must: u16, more: bool) -> Self {
+    pub(super) fn new(atom: Atom, must: u16, more: bool) -> Self {
         let follows = more || atom.next != Next::Nothing;
         Self {
             later: Molecules::later(atom, more),
