@@ -157,11 +157,11 @@ impl Activity {
         let Self { s00, s10, .. } = &mut activity;
         for t in 1..=steps {
             let (before, now) = (&y[(t - 1) * n..t * n], &y[t * n..][..n]);
-            for i in 0..n {
-                let rows = s00[i * n..][..n].iter_mut().zip(&mut s10[i * n..][..n]);
-                for ((s00, s10), y) in rows.zip(before) {
-                    *s00 += before[i] * y;
-                    *s10 += now[i] * y;
+            let rows = s00.chunks_exact_mut(n).zip(s10.chunks_exact_mut(n));
+            for ((s00, s10), (was, is)) in rows.zip(before.iter().zip(now)) {
+                for ((s00, s10), y) in s00.iter_mut().zip(s10).zip(before) {
+                    *s00 += was * y;
+                    *s10 += is * y;
                 }
             }
         }
@@ -274,7 +274,7 @@ mod tests {
             assert_eq!(w[i * 30 + j], -w[j * 30 + i]);
         }
         let radius = spectral_radius(&connectome, &w);
-        // (W/r)^k neither grows nor vanishes: the trace of its square is −Σλ²/r², and |λ| ≤ r.
+        // Divided by it, powers neither grow nor vanish.
         w.iter_mut().for_each(|w| *w /= radius);
         let mut x: Vec<f64> = (0..30).map(|i| (i as f64).cos()).collect();
         let mut lengths = Vec::new();
@@ -305,10 +305,10 @@ mod tests {
             });
             assert!(single.count() >= 4);
             let place = |name: usize| population.connectome.positions[name];
-            for a in 0..30 {
-                assert!(worm.candidates[a * 30 + worm.truth[a]]);
+            for (a, &own) in worm.truth.iter().enumerate() {
+                assert!(worm.candidates[a * 30 + own]);
                 for c in 0..30 {
-                    let near = (place(worm.truth[a]) - place(c)).abs() < 0.05;
+                    let near = (place(own) - place(c)).abs() < 0.05;
                     assert!(!worm.candidates[a * 30 + c] || near);
                 }
             }

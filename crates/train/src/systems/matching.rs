@@ -27,48 +27,41 @@ impl Default for Training {
 /// Refuses values that make no sense.
 pub(super) fn check(matching: &Matching, training: &Training) -> Result<(), ConfigError> {
     check_law(matching)?;
-    for (key, value) in [
-        ("training.batch", training.batch),
-        ("training.samples", training.samples),
-    ] {
-        if value == 0 {
-            return Err(ConfigError::value(key, value, "at least 1"));
-        }
-    }
-    Ok(())
+    let Training { batch, samples } = *training;
+    at_least_1([("training.batch", batch), ("training.samples", samples)])
 }
 
-/// The same for the law alone.
+/// Refuses a law that cannot be: the same for the law alone.
 pub(super) fn check_law(matching: &Matching) -> Result<(), ConfigError> {
     let Matching {
         temperature,
         iterations,
         noise,
     } = *matching;
-    let is_positive = |x: f64| x > 0.0 && x.is_finite();
-    for (key, value, good, expected) in [
-        (
-            "model.matching.temperature",
-            temperature,
-            is_positive(temperature),
-            "a number above 0",
-        ),
-        (
-            "model.matching.iterations",
-            iterations as f64,
-            iterations > 0,
-            "at least 1",
-        ),
-        (
-            "model.matching.noise",
-            noise,
-            noise == 0.0 || is_positive(noise),
-            "at least 0",
-        ),
-    ] {
-        if !good {
-            return Err(ConfigError::value(key, value, expected));
-        }
+    above_0([("model.matching.temperature", temperature)])?;
+    at_least_1([("model.matching.iterations", iterations)])?;
+    if !(noise >= 0.0 && noise.is_finite()) {
+        let expected = "at least 0";
+        return Err(ConfigError::value("model.matching.noise", noise, expected));
     }
     Ok(())
+}
+
+/// Refuses zeros.
+pub(super) fn at_least_1<const N: usize>(
+    values: [(&'static str, usize); N],
+) -> Result<(), ConfigError> {
+    match values.into_iter().find(|(_, value)| *value == 0) {
+        None => Ok(()),
+        Some((key, value)) => Err(ConfigError::value(key, value, "at least 1")),
+    }
+}
+
+/// Refuses what is not positive, or not finite.
+pub(super) fn above_0<const N: usize>(values: [(&'static str, f64); N]) -> Result<(), ConfigError> {
+    let positive = |value: f64| value > 0.0 && value.is_finite();
+    match values.into_iter().find(|(_, value)| !positive(*value)) {
+        None => Ok(()),
+        Some((key, value)) => Err(ConfigError::value(key, value, "a number above 0")),
+    }
 }

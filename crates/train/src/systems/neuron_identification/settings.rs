@@ -8,6 +8,7 @@ use unbiased_models::neuron_identification::{
     Recordings, Swaps, random_names,
 };
 
+use super::super::matching;
 use super::NeuronTraining;
 use super::search::{Sampling, Search, Turns, Variational};
 use crate::config::ConfigError;
@@ -76,7 +77,7 @@ impl Default for Training {
 
 /// What is drawn from which stream below the seed of a run; the steps of a chain have those below themselves.
 const RECORDINGS: u64 = 0x7265_636f_7264;
-const START: u64 = 0x7374_6172_74;
+const START: u64 = 0x73_7461_7274;
 
 impl Settings for NeuronSettings {
     fn check(&self) -> Result<(), ConfigError> {
@@ -91,86 +92,37 @@ impl Settings for NeuronSettings {
             ConnectomeName::Surrogate => data.neurons,
             ConnectomeName::Celegans => 279,
         };
-        let is_positive = |x: f64| x > 0.0 && x.is_finite();
-        let rounding = model.method == Method::Rounding;
-        for (key, value, good, expected) in [
-            (
-                "data.neurons",
-                data.neurons as f64,
-                (2..=2000).contains(&data.neurons),
-                "2 to 2000",
-            ),
-            (
-                "recording.worms",
-                recording.worms as f64,
-                recording.worms > 0,
-                "at least 1",
-            ),
-            (
-                "recording.times",
-                recording.times as f64,
-                recording.times > 1,
-                "at least 2",
-            ),
-            (
-                "recording.eta",
-                recording.eta,
-                is_positive(recording.eta),
-                "a number above 0",
-            ),
-            (
-                "recording.given",
-                recording.given as f64,
-                recording.given < neurons,
-                "fewer than there are neurons",
-            ),
-            (
-                "model.matching.temperature",
-                model.matching.temperature,
-                is_positive(model.matching.temperature)
-                    && (!rounding || model.matching.temperature <= 1.0),
-                "a number above 0, at most 1 for rounding",
-            ),
-            (
-                "model.matching.iterations",
-                model.matching.iterations as f64,
-                model.matching.iterations > 0,
-                "at least 1",
-            ),
-            (
-                "model.matching.noise",
-                model.matching.noise,
-                model.matching.noise == 0.0 || is_positive(model.matching.noise),
-                "at least 0",
-            ),
-            (
-                "model.prior_temperature",
-                model.prior_temperature,
-                is_positive(model.prior_temperature),
-                "a number above 0",
-            ),
-            (
-                "model.deviation",
-                model.deviation,
-                is_positive(model.deviation),
-                "a number above 0",
-            ),
-            (
-                "model.proposals",
-                model.proposals as f64,
-                model.proposals > 0,
-                "at least 1",
-            ),
-            (
-                "training.samples",
-                training.samples as f64,
-                training.samples > 0,
-                "at least 1",
-            ),
+        for (key, value, most) in [
+            ("data.neurons", data.neurons, 2000),
+            ("recording.times", recording.times, 1_000_000),
         ] {
-            if !good {
-                return Err(ConfigError::value(key, value, expected));
+            if !(2..=most).contains(&value) {
+                return Err(ConfigError::value(key, value, format!("2 to {most}")));
             }
+        }
+        if recording.given >= neurons {
+            let expected = format!("less than the number of neurons, {neurons}");
+            return Err(ConfigError::value(
+                "recording.given",
+                recording.given,
+                expected,
+            ));
+        }
+        matching::at_least_1([
+            ("recording.worms", recording.worms),
+            ("model.proposals", model.proposals),
+            ("training.samples", training.samples),
+        ])?;
+        matching::above_0([
+            ("recording.eta", recording.eta),
+            ("model.prior_temperature", model.prior_temperature),
+            ("model.deviation", model.deviation),
+        ])?;
+        matching::check_law(&model.matching)?;
+        let temperature = model.matching.temperature;
+        if model.method == Method::Rounding && temperature > 1.0 {
+            let (key, expected) = ("model.matching.temperature", "at most 1 for rounding");
+            return Err(ConfigError::value(key, temperature, expected));
         }
         self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()
