@@ -42,8 +42,8 @@ impl Default for MatchingConfig {
             n: 6,
             law: Relaxation::StickBreaking,
             temperature: 0.5,
-            deviation: [1e-8, 1.0],
-            prior_deviation: 0.1_f64.sqrt(),
+            deviation: [1e-8, 0.17],
+            prior_deviation: 0.07_f64.sqrt(),
             matching: Matching::default(),
             prior_temperature: 1.0,
         }

@@ -256,7 +256,6 @@ fn score_function_estimators_have_the_exact_gradient_as_expectation() {
         for (name, copies) in [
             ("reinforce", 1),
             ("moving-average", 1),
-            ("nvil", 1),
             ("optimal-baseline", 1),
             ("rloo", 2),
         ] {

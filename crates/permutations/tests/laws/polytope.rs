@@ -85,6 +85,8 @@ impl Source for Nodes {
         out.fill(0.5);
         if at.role == Role::Choice {
             for (u, z) in out.iter_mut().zip(self.z[at.copy][at.row]) {
+                // Beyond, uniforms are 1, and weights are nothing.
+                let z = z.clamp(-8.0, 8.0);
                 *u = 0.5 * libm::erfc(-z / core::f64::consts::SQRT_2);
             }
         }
@@ -264,12 +266,12 @@ fn estimates_of_rounding_have_the_slope_of_the_expected_cost_but_for_pathwise() 
 }
 
 fn laws() -> [(OnPolytope, usize); 4] {
+    use Construction::{Rounding, StickBreaking};
     let at = |construction, polytope| OnPolytope {
         construction,
         temperature: 0.7,
         polytope,
     };
-    use Construction::{Rounding, StickBreaking};
     [
         (at(StickBreaking, Polytope::Birkhoff), 8),
         (at(StickBreaking, Polytope::Simplex), 4),
