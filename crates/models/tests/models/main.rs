@@ -5,6 +5,7 @@
 
 mod air;
 mod bilevel;
+mod birkhoff_matching;
 mod digits_from_digits;
 mod gvae;
 mod jigsaw;
