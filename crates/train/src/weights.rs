@@ -1,7 +1,7 @@
 //! Weights as other programs read them: one safetensors file.
 //!
 //! Every parameter stands under its path in the model, as in a checkpoint, in the layout of the model: a map
-//! from `m` to `n` numbers has its weight as `[m, n]` and computes `x W + b` (PyTorch holds `[n, m]`), kernels of
+//! from `m` to `n` numbers has its weight as `[m, n]` and computes `x W + b` (`PyTorch` holds `[n, m]`), kernels of
 //! convolutions are `[out, in, height, width]` in both. Where the file comes from stands in its metadata, under
 //! the key `unbiased`.
 

@@ -110,7 +110,10 @@ impl Posterior {
             _ => model.law(config).sample(draw(NoiseLaw::Normal))?.value,
         };
         let found = assign_batch(x)?.matrices;
-        Ok(found.iter().map(|matching| matching.list()).collect())
+        Ok(found
+            .iter()
+            .map(unbiased_permutations::Assignment::list)
+            .collect())
     }
 }
 

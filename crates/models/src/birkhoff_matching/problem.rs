@@ -83,7 +83,9 @@ impl Problem {
         let top = totals.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut posterior: Vec<f64> = totals.iter().map(|x| libm::exp(x - top)).collect();
         let sum: f64 = posterior.iter().sum();
-        posterior.iter_mut().for_each(|p| *p /= sum);
+        for p in &mut posterior {
+            *p /= sum;
+        }
         Ok(Self {
             centres,
             observations,

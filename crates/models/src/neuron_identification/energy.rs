@@ -31,7 +31,9 @@ impl Energy {
                 .collect();
             for &(j, w) in &used {
                 transposed[j * n + i] = w;
-                used.iter().for_each(|&(k, v)| gram[j * n + k] += w * v);
+                for &(k, v) in &used {
+                    gram[j * n + k] += w * v;
+                }
             }
         }
         Self {
@@ -112,7 +114,9 @@ fn product(x: &[f64], m: &[f64], n: usize) -> Vec<f64> {
     let mut out = vec![0.0; x.len()];
     for (x, out) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
         for (x, row) in x.iter().zip(&used) {
-            row.iter().for_each(|&(j, w)| out[j] += x * w);
+            for &(j, w) in row {
+                out[j] += x * w;
+            }
         }
     }
     out

@@ -128,7 +128,9 @@ fn middle(worm: &Worm) -> Vec<f64> {
     for _ in 0..100 {
         for row in p.chunks_exact_mut(n) {
             let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|p| *p /= sum);
+            for p in row.iter_mut() {
+                *p /= sum;
+            }
         }
         for c in 0..n {
             let sum: f64 = p[c..].iter().step_by(n).sum();

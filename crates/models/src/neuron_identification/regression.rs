@@ -37,8 +37,9 @@ pub fn mean_weights(population: &Population, names: &[Vec<usize>]) -> Vec<f64> {
 pub fn draw_weights(population: &Population, names: &[Vec<usize>], stream: u64) -> Vec<f64> {
     weights(population, names, |row, z| {
         uniforms(substream(stream, row as u64), z);
-        z.iter_mut()
-            .for_each(|z| *z = NoiseLaw::Normal.quantile(*z));
+        for z in z.iter_mut() {
+            *z = NoiseLaw::Normal.quantile(*z);
+        }
         1.0
     })
 }

@@ -89,7 +89,9 @@ impl Population {
         assert!(config.given <= n, "simulate: names given");
         let mut weights = antisymmetric(&connectome, substream(seed, WEIGHTS));
         let weight_sd = 1.0 / (MARGIN * spectral_radius(&connectome, &weights));
-        weights.iter_mut().for_each(|w| *w *= weight_sd);
+        for w in &mut weights {
+            *w *= weight_sd;
+        }
         let worms = (0..config.worms as u64).map(|worm| {
             let stream = |what| substream(substream(seed, what), worm);
             let truth = shuffle(n, stream(ORDER));
@@ -218,7 +220,9 @@ fn spectral_radius(connectome: &Connectome, weights: &[f64]) -> f64 {
     let mut radius = 0.0;
     for _ in 0..ITERATIONS {
         let length = norm(&x);
-        x.iter_mut().for_each(|x| *x /= length);
+        for x in &mut x {
+            *x /= length;
+        }
         let once = product(connectome, weights, &x);
         radius = norm(&once);
         x = product(connectome, weights, &once);
@@ -232,8 +236,9 @@ fn simulate(connectome: &Connectome, weights: &[f64], times: usize, stream: u64)
     let n = connectome.neurons();
     let mut y = vec![0.0; times * n];
     uniforms(stream, &mut y);
-    y.iter_mut()
-        .for_each(|u| *u = NoiseLaw::Normal.quantile(*u));
+    for u in &mut y {
+        *u = NoiseLaw::Normal.quantile(*u);
+    }
     for t in 1..times {
         let mean = product(connectome, weights, &y[(t - 1) * n..t * n]);
         for (y, mean) in y[t * n..].iter_mut().zip(mean) {
@@ -247,7 +252,9 @@ fn simulate(connectome: &Connectome, weights: &[f64], times: usize, stream: u64)
 fn candidates(positions: &[f64], truth: &[usize], given: &[usize], eta: f64) -> Vec<bool> {
     let n = truth.len();
     let mut is_given = vec![false; n];
-    given.iter().for_each(|&name| is_given[name] = true);
+    for &name in given {
+        is_given[name] = true;
+    }
     let may = |own: usize, name: usize| {
         own == name
             || !(is_given[own] || is_given[name]) && (positions[own] - positions[name]).abs() < eta
@@ -275,8 +282,10 @@ mod tests {
         }
         let radius = spectral_radius(&connectome, &w);
         // Divided by it, powers neither grow nor vanish.
-        w.iter_mut().for_each(|w| *w /= radius);
-        let mut x: Vec<f64> = (0..30).map(|i| (i as f64).cos()).collect();
+        for w in &mut w {
+            *w /= radius;
+        }
+        let mut x: Vec<f64> = (0..30).map(|i| f64::from(i).cos()).collect();
         let mut lengths = Vec::new();
         for _ in 0..4000 {
             x = product(&connectome, &w, &x);

@@ -187,7 +187,7 @@ fn expectation(
 
 const STICK: [f64; 2] = [0.4, -0.3];
 
-/// Two elements: x_11 = σ(ψ/τ), `ψ ~ N(μ, ν²)`.
+/// Two elements: `x_11` = σ(ψ/τ), `ψ ~ N(μ, ν²)`.
 fn expected_cost(params: &[f64]) -> f64 {
     let value = |z: f64| {
         let x = 1.0 / (1.0 + (-(params[0] + params[1].exp() * z) / 0.6).exp());

@@ -34,7 +34,7 @@ pub fn generate() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sha2::{Digest, Sha256};
+    use crate::data::test_support::sha256;
     use unbiased_models::gvae::score;
 
     /// A line as the published file has it: tokens apart, brackets with the function in front of them.
@@ -52,17 +52,8 @@ mod tests {
         assert_eq!(texts.len(), COUNT);
         assert_eq!(line(&texts[0]), "x + x + ( x ) + ( x + x )");
         assert_eq!(line(&texts[COUNT - 1]), "1 / 3 + ( x ) + 3");
-        let mut hash = Sha256::new();
-        for text in &texts {
-            hash.update(line(text));
-            hash.update("\n");
-        }
-        let digest: String = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(digest, SHA256);
+        let lines: Vec<String> = texts.iter().map(|text| line(text) + "\n").collect();
+        assert_eq!(sha256(lines.concat().as_bytes()), SHA256);
     }
 
     /// Of the lines with their ends, as another program makes them from the same recipe; none was published.

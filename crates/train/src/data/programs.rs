@@ -77,7 +77,7 @@ fn draw(length: usize, draws: &mut Draws<'_>) -> String {
         unread.retain(|v| !read.contains(v));
         unread.push(name);
         known.push(name);
-        text += &format!("v{name}={value};");
+        text.extend(["v", &name.to_string(), "=", &value, ";"]);
     }
     text + &format!("return:v{}", unread[0])
 }

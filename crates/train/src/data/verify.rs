@@ -227,6 +227,6 @@ pub(super) fn keep_sum(folder: &Path, file: &ManifestFile) -> anyhow::Result<()>
             .is_none_or(|(_, name)| name != file.path)
     });
     let mut text: String = others.flat_map(|line| [line, "\n"]).collect();
-    text.push_str(&format!("{sum}  {}\n", file.path));
+    text.extend([&sum, "  ", &file.path, "\n"]);
     crate::files::replace(&path, text.as_bytes())
 }

@@ -124,7 +124,7 @@ fn the_middle_is_kept_and_pixels_are_means_over_areas() {
     assert_eq!(square(&path, 3).expect("a picture"), middle);
     // From 3 to 2: each new pixel covers a whole old one, halves of two and a quarter of the middle; 2.25 in all.
     let mean = |whole: f64, halves: [f64; 2]| {
-        ((whole + (halves[0] + halves[1]) / 2.0 + 70.0 / 4.0) / 2.25).round() as u8
+        ((whole + f64::midpoint(halves[0], halves[1]) + 70.0 / 4.0) / 2.25).round() as u8
     };
     let expected = [
         mean(10.0, [20.0, 60.0]),

@@ -60,9 +60,8 @@ impl DigitsTraining {
         for (k, &i) in indices.iter().enumerate() {
             let draw = |t| (uniform(substream(stream(k), t)) * len as f64) as usize;
             // The first draw of another class; there is one, as there are two classes at least.
-            let other = (1..)
-                .map(draw)
-                .find(|&j| self.label(split, j) != self.label(split, i));
+            let mut tries = (1..u64::MAX).map(draw);
+            let other = tries.find(|&j| self.label(split, j) != self.label(split, i));
             others.extend(other);
             let digit = self.cut(split, &[i]);
             let pixels = self.grid.pixels();
