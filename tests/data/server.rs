@@ -30,11 +30,14 @@ pub(crate) enum Answer {
     Status(u16),
 }
 
+/// A path, and the range that was asked for.
+pub(crate) type Asked = (String, Option<String>);
+
 /// The server; it ends with the process.
 pub(crate) struct Server {
     pub(crate) url: String,
     /// Paths asked for, with their `Range`.
-    pub(crate) asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
@@ -76,7 +79,10 @@ fn serve(
             break;
         }
         if let Some(rest) = line.strip_prefix("GET ") {
-            path = rest.split(' ').next().unwrap_or("").to_owned();
+            rest.split(' ')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut path);
         }
         let lower = line.to_ascii_lowercase();
         if let Some(value) = lower.strip_prefix("range: ") {

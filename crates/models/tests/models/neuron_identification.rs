@@ -282,7 +282,9 @@ fn balanced(x: &[f64], n: usize, iterations: usize) -> Vec<f64> {
     for _ in 0..iterations {
         for row in p.chunks_exact_mut(n) {
             let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|p| *p /= sum);
+            for p in row.iter_mut() {
+                *p /= sum;
+            }
         }
         for c in 0..n {
             let sum: f64 = (0..n).map(|a| p[a * n + c]).sum();
