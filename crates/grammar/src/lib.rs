@@ -20,6 +20,7 @@
 //! | add rules beyond the grammar | [`Attributes`], [`AttributeGrammar`] | Knuth 1968; Dai, Tian, Dai, Skiena & Song 2018 |
 //! | use a language that is there already | [`languages`] | |
 //! | have masks as tensors (feature `burn`) | `device` | |
+//! | know what a molecule is (feature `chem`) | `chem` | Weininger 1988; Horton 1987; Edmonds 1965; Wildman & Crippen 1999; Ertl & Schuffenhauer 2009 |
 //!
 //! A complete program, from grammar to texts that are always right:
 //!

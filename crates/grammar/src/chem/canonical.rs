@@ -21,7 +21,7 @@ struct Sided {
     same: bool,
 }
 
-/// The canonical form, and for every atom the class of those that are like it but for stereo.
+/// The canonical form.
 pub(super) fn canonical(molecule: &Molecule) -> Vec<u32> {
     let mut search = Search {
         molecule,

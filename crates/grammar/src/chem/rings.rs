@@ -79,7 +79,7 @@ pub(super) fn find(
     }
     let mut candidates = candidates(atoms, bonds, bonds_of, on_ring);
     candidates.sort_by_key(Vec::len);
-    // Every row is reduced by the others; `lead` is its first bond.
+    // Each row is reduced by those before it; `lead` is its first bond.
     let mut rows: Vec<(usize, Vec<u64>)> = Vec::with_capacity(rank);
     let (mut shorter, mut length) = (0, 0);
     for ring in candidates {

@@ -42,11 +42,11 @@ impl Molecules {
                     branches: (at >> 1) as u8,
                     ..*site
                 };
-                let kinds = super::Kind::all();
+                let kinds = super::Kind::widest();
                 left(self.atoms[at]).is_some_and(|left| {
                     kinds
-                        .clone()
-                        .any(|kind| affordable(self.kind_cost(&site, kind), left))
+                        .iter()
+                        .any(|&kind| affordable(self.kind_cost(&site, kind), left))
                 })
             }),
             n if n == self.rb => among(&self.rbs, &|at| {

@@ -49,9 +49,7 @@ impl Molecules {
         } else if let Some(at) = place(&self.atoms) {
             (next.rings, next.branches) = ((at & 1) as u8, (at >> 1) as u8);
             if child == 0 {
-                for kind in Kind::all() {
-                    next.costs[kind.index()] = self.kind_cost(&next, kind);
-                }
+                next.costs = self.kind_costs(&next);
                 next.spelt.form = Form::Bare;
                 next.reserve = 0;
             } else {

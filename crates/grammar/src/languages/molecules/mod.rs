@@ -13,7 +13,7 @@
 //!
 //! Whether a ring bond opens or closes, and which, is its lazy attribute: 0 opens, `k` closes digit `k`.
 //!
-//! Double bonds of aromatic rings are not decided: all ways to place them that are still possible go along ([`state`]), and what would leave none is masked. As the text
+//! Double bonds of aromatic rings are not decided: all ways to place them that are still possible go along (`state.rs`), and what would leave none is masked. As the text
 //! must end in time, every choice is weighed against a plan that finishes from wherever it leads: a chain of single-bonded carbons, every second of which closes one ring, as `c` where
 //! a double bond waits for that ring. The plan is what a state costs beyond the grammar's fewest decisions.
 

@@ -1,6 +1,6 @@
 //! What each token does to the state, and what the plan costs from there.
 
-use super::atoms::Kind;
+use super::atoms::{KINDS, Kind};
 use super::state::{DIGITS, HERE, Later, NONE, Ring, State, pushed};
 use super::{Atom, Edge, Molecules, NEVER, Next, Site};
 
@@ -330,6 +330,28 @@ impl Molecules {
             ..*site
         };
         self.bonds_cost(&here, 1)
+    }
+
+    /// The same for all kinds.
+    pub(super) fn kind_costs(&self, site: &Site) -> [u32; KINDS] {
+        let mut costs = [NEVER; KINDS];
+        if site.rings > 0 {
+            for kind in Kind::all() {
+                costs[kind.index()] = self.kind_cost(site, kind);
+            }
+            return costs;
+        }
+        // Without ring bonds it does not matter how much room an ordinary atom has beyond its bonds.
+        let [widest, aromatic @ ..] = Kind::widest();
+        let bonds = Self::born(site, widest).map_or(u8::MAX, |(_, atom)| atom.bonds);
+        let cost = self.kind_cost(site, widest);
+        for kind in Kind::all().filter(|kind| !kind.aromatic && kind.room >= bonds) {
+            costs[kind.index()] = cost;
+        }
+        for kind in aromatic {
+            costs[kind.index()] = self.kind_cost(site, kind);
+        }
+        costs
     }
 
     /// Whether a chain of this production can be paid with so many decisions beyond its fewest.
