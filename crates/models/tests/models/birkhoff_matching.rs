@@ -152,6 +152,8 @@ fn gradients_of_the_bound_are_finite_differences() {
 fn the_bound_by_hand() {
     let config = MatchingConfig {
         temperature: 1.0,
+        deviation: [0.1, 0.6],
+        prior_deviation: 0.1_f64.sqrt(),
         ..config(Relaxation::Rounding)
     };
     let x = vec![[0.2, -0.4], [1.0, 0.3], [-0.5, 0.8]];

@@ -160,7 +160,7 @@ mod tests {
         let text = error.to_string();
         for part in [
             "`celegans`",
-            "NeuronConnect.csv",
+            "data fetch celegans",
             "--set data.name=surrogate",
         ] {
             assert!(text.contains(part), "{text}");

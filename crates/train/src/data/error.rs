@@ -139,6 +139,7 @@ impl DataError {
                 | Self::NothingToImport { .. }
                 | Self::NoFolder
                 | Self::UnnamedFolder
+                | Self::Folder { .. }
         )
     }
 }

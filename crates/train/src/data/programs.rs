@@ -69,7 +69,7 @@ fn draw(length: usize, draws: &mut Draws<'_>) -> String {
             let (value, read) = expression(&known, draws);
             let still = unread.iter().filter(|v| !read.contains(v)).count();
             // The new variable is unread too; every statement that is left can do with one less.
-            if still < left + 1 {
+            if still < left {
                 break (value, read);
             }
         };
