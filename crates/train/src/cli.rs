@@ -360,9 +360,11 @@ pub fn command() -> clap::Command {
 /// The systems, one a line.
 #[must_use]
 pub fn systems_help() -> String {
+    let width = SYSTEMS.iter().map(|entry| entry.name.len()).max();
+    let width = width.unwrap_or_default();
     let mut text = "Systems:\n".to_owned();
     for entry in &SYSTEMS {
-        let _ = writeln!(text, "  {:<8} {}", entry.name, entry.summary);
+        let _ = writeln!(text, "  {:<width$}  {}", entry.name, entry.summary);
     }
     text.truncate(text.trim_end().len());
     text
