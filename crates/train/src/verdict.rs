@@ -13,6 +13,8 @@ pub enum Verdict {
     Met,
     /// It is not.
     Missed,
+    /// The promise is about other runs than this one, with the condition.
+    AboutOthers(String),
     /// The promise says nothing about this run, with the reason.
     NotComparable(String),
 }
@@ -27,7 +29,7 @@ pub fn judge(expect: &Expect, config: &RunConfig, summary: &Summary) -> (Verdict
         .and_then(|figures| figures.get(&expect.metric))
         .map(|at| at.value);
     let verdict = match (obstacle(expect, config, summary), value) {
-        (Some(reason), _) => Verdict::NotComparable(reason),
+        (Some(obstacle), _) => obstacle,
         (None, None) => {
             Verdict::NotComparable(format!("it has no finite `{}` on {split}", expect.metric))
         }
@@ -45,7 +47,7 @@ pub fn judge(expect: &Expect, config: &RunConfig, summary: &Summary) -> (Verdict
 }
 
 /// Why the promise says nothing about this run.
-fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<String> {
+fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<Verdict> {
     for (key, wanted) in &expect.when {
         let key = full_key(key);
         let actual = if key == "device" {
@@ -55,27 +57,28 @@ fn obstacle(expect: &Expect, config: &RunConfig, summary: &Summary) -> Option<St
         };
         if actual.as_ref() != Some(wanted) {
             let actual = actual.map_or_else(|| "not set".to_owned(), |value| value.to_string());
-            return Some(format!(
+            return Some(Verdict::AboutOthers(format!(
                 "it holds for {key} = {wanted}, here it is {actual}"
-            ));
+            )));
         }
     }
+    let not_comparable = |reason: String| Some(Verdict::NotComparable(reason));
     if config.run.smoke {
-        return Some("a smoke run".to_owned());
+        return not_comparable("a smoke run".to_owned());
     }
     if let Some(file) = &config.run.weights {
-        return Some(format!("it started from {}", file.display()));
+        return not_comparable(format!("it started from {}", file.display()));
     }
     let overridden = config.run.overrides.iter().find(|change| {
         let key = change.split('=').next().unwrap_or_default();
         !expect.when.keys().any(|pinned| full_key(pinned) == key)
     });
     if let Some(change) = overridden {
-        return Some(format!("overridden: {change}"));
+        return not_comparable(format!("overridden: {change}"));
     }
     if summary.status != Status::Done {
         let (done, planned) = (summary.steps, summary.steps_planned);
-        return Some(format!("not finished: step {done} of {planned}"));
+        return not_comparable(format!("not finished: step {done} of {planned}"));
     }
     None
 }
@@ -143,7 +146,10 @@ mod tests {
     #[test]
     fn runs_under_other_conditions_are_not_compared() {
         let excused = |config: &RunConfig, summary: &Summary, expect: &Expect| {
-            matches!(judge(expect, config, summary).0, Verdict::NotComparable(_))
+            matches!(
+                judge(expect, config, summary).0,
+                Verdict::AboutOthers(_) | Verdict::NotComparable(_)
+            )
         };
         let (mut config, mut summary) = run(9.0);
         let mut on_device = expect();

@@ -53,7 +53,9 @@ fn line(expect: &Expect, verdict: &Verdict, value: Option<f64>) -> String {
     let mut words = vec![match verdict {
         Verdict::Met => "met".to_owned(),
         Verdict::Missed => "MISSED".to_owned(),
-        Verdict::NotComparable(reason) => format!("not comparable ({reason})"),
+        Verdict::AboutOthers(reason) | Verdict::NotComparable(reason) => {
+            format!("not comparable ({reason})")
+        }
     }];
     words.push(format!("{split} {}", expect.metric));
     words.extend(value.map(|value| format!("= {}", number(value))));

@@ -126,7 +126,7 @@ fn promises(groups: &[Group]) -> String {
                 Verdict::Met => "<span class=\"met\">met</span>".to_owned(),
                 Verdict::Missed => "<span class=\"missed\">missed</span>".to_owned(),
                 // A promise to another estimator than the one that ran is not of interest here.
-                Verdict::NotComparable(reason) if reason.starts_with("it holds for") => continue,
+                Verdict::AboutOthers(_) => continue,
                 Verdict::NotComparable(reason) => {
                     format!(
                         "<span class=\"soft\">not comparable: {}</span>",
@@ -282,7 +282,7 @@ fn levels(groups: &[Group], name: &str) -> Vec<Level> {
     let mut levels: Vec<Level> = Vec::new();
     for group in groups {
         for expect in &group.first().config.expect {
-            let holds = !matches!(group.verdict(expect), Verdict::NotComparable(reason) if reason.starts_with("it holds for"));
+            let holds = !matches!(group.verdict(expect), Verdict::AboutOthers(_));
             if let Some(value) = expect.paper.filter(|_| expect.metric == name && holds) {
                 let title = format!("paper: {value} ({})", group.label);
                 if levels.iter().all(|level| level.value != value) {

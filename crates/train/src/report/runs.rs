@@ -131,7 +131,7 @@ impl Group {
             match judge(expect, &run.config, &run.summary).0 {
                 Verdict::Met => {}
                 Verdict::Missed => verdict = Verdict::Missed,
-                reason @ Verdict::NotComparable(_) => return reason,
+                reason @ (Verdict::AboutOthers(_) | Verdict::NotComparable(_)) => return reason,
             }
         }
         verdict
