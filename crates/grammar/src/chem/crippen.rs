@@ -27,12 +27,14 @@ struct Near {
 impl Near {
     fn new(molecule: &Molecule, atom: u16, bond: Bond) -> Self {
         let it = &molecule.atoms[usize::from(atom)];
+        // A triple bond stays one on an aromatic ring.
+        let shared = bond.aromatic && bond.order < 3;
         Self {
             atom,
             element: it.element,
             aromatic: it.aromatic,
-            order: if bond.aromatic { 0 } else { bond.order },
-            shared: bond.aromatic,
+            order: if shared { 0 } else { bond.order },
+            shared,
             charge: it.charge,
         }
     }
@@ -66,6 +68,7 @@ struct Site<'m> {
     molecule: &'m Molecule,
     atom: u16,
     near: Vec<Near>,
+    /// All of them, also those that are atoms of their own: deuterium, a proton between two atoms.
     hydrogens: u8,
     charge: i8,
 }
@@ -73,14 +76,16 @@ struct Site<'m> {
 impl<'m> Site<'m> {
     fn new(molecule: &'m Molecule, atom: u16) -> Self {
         let near = molecule.neighbours(atom);
+        let near: Vec<Near> = near
+            .map(|(other, bond)| Near::new(molecule, other, bond))
+            .collect();
         let it = &molecule.atoms[usize::from(atom)];
+        let own = near.iter().filter(|near| near.element == H).count();
         Self {
             molecule,
             atom,
-            near: near
-                .map(|(other, bond)| Near::new(molecule, other, bond))
-                .collect(),
-            hydrogens: it.hydrogens,
+            hydrogens: it.hydrogens.saturating_add(own as u8),
+            near,
             charge: it.charge,
         }
     }
@@ -101,7 +106,7 @@ impl<'m> Site<'m> {
     }
 
     fn places(&self) -> usize {
-        self.near.len() + usize::from(self.hydrogens)
+        self.count(|near| near.element != H) + usize::from(self.hydrogens)
     }
 }
 
@@ -118,19 +123,17 @@ pub(super) fn log_p(molecule: &Molecule) -> f64 {
             (S, true) => 0.6237,
             (S, false) => {
                 let bound = site.has(|n| n.order == 2 && [N, O, P, S].iter().any(|&e| n.is(e)));
-                if atom.charge != 0 || bound {
-                    -0.0024
-                } else {
-                    0.6482
-                }
+                let charged = matches!(atom.charge, -4..=-1 | 1..=3 | 5 | 6);
+                if charged || bound { -0.0024 } else { 0.6482 }
             }
             (P, _) => 0.8612,
             (9, _) if atom.charge == 0 => 0.4202,
             (17, _) if atom.charge == 0 => 0.6895,
             (35, _) if atom.charge == 0 => 0.8456,
             (53, _) if atom.charge == 0 => 0.8857,
-            (9 | 17 | 35, _) if atom.charge < 0 => -2.996,
-            (53 | 3 | 11 | 19, _) if atom.charge != 0 => -2.996,
+            (9 | 17 | 35 | 53, _) if atom.charge == -1 => -2.996,
+            (53, _) if (1..=3).contains(&atom.charge) => -2.996,
+            (3 | 11 | 19, _) if atom.charge == 1 => -2.996,
             (3..=5 | 11..=14 | 19..=20 | 32..=34 | 50..=52, _) => -0.3808,
             (H, _) => free_hydrogen(&site),
             _ => 0.0,
@@ -384,18 +387,21 @@ fn hydrogen(site: &Site) -> f64 {
     }
 }
 
-/// A hydrogen that stands for itself: of H2, or alone.
+/// A hydrogen that stands for itself: of H2, deuterium, a proton between two atoms, or alone.
 fn free_hydrogen(site: &Site) -> f64 {
-    if site.hydrogens > 0 || !site.near.is_empty() {
-        0.123
-    } else {
-        0.1125
+    if site.hydrogens > 0 || site.has(|n| n.element == C) {
+        return 0.123;
+    }
+    match site.near.first() {
+        Some(near) => hydrogen(&Site::new(site.molecule, near.atom)),
+        None => 0.1125,
     }
 }
 
 /// Alcohols and acids, by what else the oxygen holds.
 fn hydroxyl(site: &Site) -> f64 {
-    let plain: Vec<Near> = site.near.iter().copied().filter(|n| n.plain()).collect();
+    let plain = |n: &Near| n.plain() && n.element != H;
+    let plain: Vec<Near> = site.near.iter().copied().filter(plain).collect();
     let partner = |n: &Near| Site::new(site.molecule, n.atom);
     let alcohol = |n: &Near| match n.element {
         C => n.aromatic || partner(n).places() == 4,

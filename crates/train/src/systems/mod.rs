@@ -199,6 +199,10 @@ pub static SYSTEMS: [SystemEntry; 12] = [
                 "equations_characters",
                 include_str!("../../../../configs/gvae/equations_characters.toml"),
             ),
+            (
+                "molecules",
+                include_str!("../../../../configs/gvae/molecules.toml"),
+            ),
             ("zinc", include_str!("../../../../configs/gvae/zinc.toml")),
         ],
     ),
