@@ -397,7 +397,6 @@ fn balancing_agrees_with_flex() {
 }
 
 #[test]
-#[ignore = "these sizes have not been seen to agree on a driver yet: run it and say so"]
 fn balancing_of_rectangles_and_large_matrices_agrees_with_flex() {
     balancing_agrees(&[
         // Partial matchings.
