@@ -171,7 +171,7 @@ impl Search {
             ));
         }
         if self.seeds > 0 && settings.data.name != "equations" {
-            let expected = "0: only data.name = \"equations\" has scores to search for";
+            let expected = "0, or data.name = \"equations\": nothing else has scores to search for";
             return Err(ConfigError::value("search.seeds", self.seeds, expected));
         }
         if self.seeds > 0 && settings.model.latent != Latent::Gaussian {
