@@ -114,11 +114,15 @@ impl Expression {
         for &step in &self.steps {
             let mut operand = || stack.pop().expect("an operand");
             let one = |mut of: Vec<f64>, f: fn(f64) -> f64| {
-                of.iter_mut().for_each(|v| *v = f(*v));
+                for v in &mut of {
+                    *v = f(*v);
+                }
                 of
             };
             let two = |right: Vec<f64>, mut left: Vec<f64>, f: fn(f64, f64) -> f64| {
-                left.iter_mut().zip(right).for_each(|(l, r)| *l = f(*l, r));
+                for (l, r) in left.iter_mut().zip(right) {
+                    *l = f(*l, r);
+                }
                 left
             };
             let values = match step {

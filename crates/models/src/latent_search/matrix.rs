@@ -54,6 +54,7 @@ impl Matrix {
     }
 
     /// All rows in order.
+    #[must_use]
     pub fn iter_rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         (0..self.rows).map(|i| self.row(i))
     }
@@ -127,12 +128,11 @@ impl Matrix {
         Self::new(self.rows, other.columns, values)
     }
 
-    /// `Aᵀ B`.
+    /// `Aᵀ B`, a block of rows at a time, so that a sum stays at hand while the block is gone through.
     #[must_use]
     pub(super) fn transposed_product(&self, other: &Self) -> Self {
-        assert_eq!(self.rows, other.rows, "sizes of a product");
-        // A block of rows at a time, so that a sum stays at hand while the block is gone through.
         const BLOCK: usize = 64;
+        assert_eq!(self.rows, other.rows, "sizes of a product");
         let mut values = vec![0.0; self.columns * other.columns];
         let mut factors = Vec::with_capacity(BLOCK);
         for start in (0..self.rows).step_by(BLOCK) {

@@ -75,16 +75,17 @@ mod test_support {
             let pivot = left[i][i];
             ln_det += pivot.ln();
             for rows in [&mut left, &mut inverse] {
-                rows[i].iter_mut().for_each(|v| *v /= pivot);
+                for v in &mut rows[i] {
+                    *v /= pivot;
+                }
             }
             for k in (0..n).filter(|&k| k != i) {
                 let factor = left[k][i];
                 for rows in [&mut left, &mut inverse] {
                     let row = rows[i].clone();
-                    rows[k]
-                        .iter_mut()
-                        .zip(row)
-                        .for_each(|(v, r)| *v -= factor * r);
+                    for (v, r) in rows[k].iter_mut().zip(row) {
+                        *v -= factor * r;
+                    }
                 }
             }
         }
