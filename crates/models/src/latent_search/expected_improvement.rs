@@ -3,9 +3,12 @@
 //! Source: Jones, Schonlau & Welch, "Efficient Global Optimization of Expensive Black-Box Functions", 1998, equation 15; the batch: Ginsbourger, Le Riche
 //! & Carraro, "Kriging Is Well-Suited to Parallelize Optimization", 2010, the kriging believer.
 //!
-//! With posterior mean `μ` and standard deviation `s` of the function at `x`, and `f*` the best value so far,
+//! With posterior mean `μ` and standard deviation `s` of the function at `x`, and `f*` the value to improve on,
 //!
 //! `EI(x) = E[max(f* - f(x), 0)] = s [u Φ(u) + φ(u)]`,  `u = (f* - μ) / s`,  `∇EI = φ(u) ∇s - Φ(u) ∇μ`
+//!
+//! What is observed is noisy, so `f*` is no observation but the smallest `μ` in the box, as in the code of the Grammar VAE: where the mean alone already
+//! promises more than all data, many points would be drawn to one place otherwise.
 //!
 //! The believer takes a chosen point `x_j` for observed, with the posterior mean as its value. So `μ` stays what it is everywhere, and with
 //! `c(x, x')` the covariance before any point was chosen, the variance becomes
@@ -19,6 +22,7 @@
 
 use unbiased_grammar::Draws;
 
+use super::ascent::{Slope, uphill};
 use super::matrix::{Matrix, dot};
 use super::sparse_gp::SparseGp;
 
@@ -55,13 +59,32 @@ struct Believed {
     factor: Vec<f64>,
 }
 
-/// The expected improvement at a point.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Improvement {
-    /// `EI`.
-    pub value: f64,
-    /// `∇EI`.
-    pub gradient: Vec<f64>,
+/// `sum_m weights[m] rows[m]`.
+fn combined(weights: &[f64], rows: &Matrix) -> Vec<f64> {
+    let mut sum = vec![0.0; rows.columns()];
+    for (w, row) in weights.iter().zip(rows.iter_rows()) {
+        for (sum, x) in sum.iter_mut().zip(row) {
+            *sum += w * x;
+        }
+    }
+    sum
+}
+
+/// The smallest posterior mean in a box: the least among so many points, and from there downhill for at most `steps` evaluations.
+#[must_use]
+pub fn lowest_mean(gp: &SparseGp, among: &Matrix, corners: [&[f64]; 2], steps: usize) -> f64 {
+    let at = Believer::new(gp, 0.0);
+    let means = gp.predict(among).into_iter().map(|(mean, _)| mean);
+    let least = means.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+    let (least, _) = least.expect("at least one point");
+    let downhill = |x: &[f64]| {
+        let (k, dk) = at.kernel(x);
+        Slope {
+            value: -gp.mean - dot(&k, &gp.alpha),
+            gradient: combined(&gp.alpha, &dk).iter().map(|d| -d).collect(),
+        }
+    };
+    -uphill(among.row(least), corners, steps, downhill).1.value
 }
 
 /// A posterior, and the points that are taken for observed.
@@ -121,7 +144,7 @@ impl<'g> Believer<'g> {
     pub fn choose(
         &mut self,
         among: &mut Candidates,
-        [lower, upper]: [&[f64]; 2],
+        corners: [&[f64]; 2],
         steps: usize,
     ) -> Vec<f64> {
         let value = |i: usize| {
@@ -130,40 +153,9 @@ impl<'g> Believer<'g> {
         };
         let best = (0..among.beliefs.len()).max_by(|&a, &b| value(a).total_cmp(&value(b)));
         let best = best.expect("at least one candidate");
-        let x = self.uphill(among.x.row(best), [lower, upper], steps);
+        let (x, _) = uphill(among.x.row(best), corners, steps, |x| self.at(x));
         self.believe(&x);
         among.follow(self);
-        x
-    }
-
-    /// Follows the gradient within the box, in units of its sides; a step that gains makes the next longer, one that does not is taken back and halved.
-    fn uphill(&self, start: &[f64], [lower, upper]: [&[f64]; 2], steps: usize) -> Vec<f64> {
-        let (mut x, mut here, mut length) = (start.to_vec(), self.at(start), 0.1);
-        for _ in 0..steps {
-            let sides = lower.iter().zip(upper).map(|(l, u)| u - l);
-            let slopes: Vec<f64> = sides
-                .clone()
-                .zip(&here.gradient)
-                .map(|(side, g)| side * g)
-                .collect();
-            let norm = dot(&slopes, &slopes).sqrt();
-            if norm == 0.0 {
-                break;
-            }
-            let ends = slopes.iter().zip(sides).enumerate();
-            let next: Vec<f64> = ends
-                .map(|(d, (slope, side))| {
-                    (x[d] + length * side * slope / norm).clamp(lower[d], upper[d])
-                })
-                .collect();
-            let there = self.at(&next);
-            if there.value > here.value {
-                (x, here) = (next, there);
-                length *= 1.5;
-            } else {
-                length *= 0.5;
-            }
-        }
         x
     }
 
@@ -223,28 +215,18 @@ impl<'g> Believer<'g> {
 
     /// The expected improvement at `x`.
     #[must_use]
-    pub fn at(&self, x: &[f64]) -> Improvement {
+    pub fn at(&self, x: &[f64]) -> Slope {
         let (k, dk) = self.kernel(x);
-        // Of each quantity v(k(x), x): its value, and its gradient through k.
-        let through = |weights: &[f64]| {
-            let mut sum = vec![0.0; x.len()];
-            for (w, dk) in weights.iter().zip(dk.iter_rows()) {
-                for (sum, dk) in sum.iter_mut().zip(dk) {
-                    *sum += w * dk;
-                }
-            }
-            sum
-        };
         let reduced = self.gp.reduction.apply(&k);
         let mean = self.gp.mean + dot(&k, &self.gp.alpha);
-        let d_mean = through(&self.gp.alpha);
+        let d_mean = combined(&self.gp.alpha, &dk);
         let mut variance = self.gp.hyperparameters.signal() - dot(&k, &reduced);
-        let mut d_variance: Vec<f64> = through(&reduced).iter().map(|d| -2.0 * d).collect();
+        let mut d_variance: Vec<f64> = combined(&reduced, &dk).iter().map(|d| -2.0 * d).collect();
         let r = self.factors(x, &k);
         let mut d_r: Vec<Vec<f64>> = Vec::with_capacity(r.len());
         for (j, believed) in self.believed.iter().enumerate() {
             let direct = self.one(x, &believed.x);
-            let mut d = through(&believed.reduced);
+            let mut d = combined(&believed.reduced, &dk);
             for (axis, d) in d.iter_mut().enumerate() {
                 let slope = direct * self.precisions[axis] * (believed.x[axis] - x[axis]);
                 let before: f64 = (0..j).map(|i| believed.factor[i] * d_r[i][axis]).sum();
@@ -258,7 +240,7 @@ impl<'g> Believer<'g> {
         let s = variance.sqrt();
         let (below, density) = normal((self.best - mean) / s);
         let slopes = d_mean.iter().zip(&d_variance);
-        Improvement {
+        Slope {
             value: expected_improvement(self.best, mean, variance),
             gradient: slopes
                 .map(|(m, v)| density * v / (2.0 * s) - below * m)
@@ -383,6 +365,14 @@ mod tests {
             .map(|_| believer.choose(&mut candidates, [&lower, &upper], 30))
             .collect();
         assert!(fresh.at(&chosen[0]).value > best);
+        let lowest = lowest_mean(&gp, &x, [&lower, &upper], 30);
+        let drawn = gp.predict(&x).into_iter().map(|(mean, _)| mean);
+        let fine = Matrix::from_fn(9261, 3, |i, d| {
+            f64::from((i / [1, 21, 441][d] % 21) as u32) * 0.15 - 1.5
+        });
+        let fine = gp.predict(&fine).into_iter().map(|(mean, _)| mean);
+        assert!(lowest < drawn.fold(f64::INFINITY, f64::min));
+        assert!(lowest < fine.fold(f64::INFINITY, f64::min) + 0.01);
         for (i, point) in chosen.iter().enumerate() {
             assert!(point.iter().all(|x| x.abs() <= 1.5));
             for other in &chosen[..i] {

@@ -11,12 +11,14 @@
 //!
 //! Smaller is better throughout. Everything is double precision on the host.
 
+mod ascent;
 mod expected_improvement;
 mod matrix;
 mod program_search;
 mod sparse_gp;
 
-pub use expected_improvement::{Believer, Candidates, Improvement, expected_improvement, uniform};
+pub use ascent::{Slope, uphill};
+pub use expected_improvement::{Believer, Candidates, expected_improvement, lowest_mean, uniform};
 pub use matrix::{Cholesky, Matrix};
 pub use program_search::{climb, neighbour};
 pub use sparse_gp::{Hyperparameters, SparseGp, bound};

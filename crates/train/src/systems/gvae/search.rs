@@ -18,7 +18,9 @@ use rayon::prelude::*;
 use unbiased_grammar::{Draws, Parser};
 use unbiased_kernels::substream;
 use unbiased_models::gvae::{Gvae, Pick, score, write};
-use unbiased_models::latent_search::{Believer, Hyperparameters, Matrix, SparseGp, climb, uniform};
+use unbiased_models::latent_search::{
+    Believer, Hyperparameters, Matrix, SparseGp, climb, lowest_mean, uniform,
+};
 
 use super::GvaeTraining;
 use super::evaluation::{ROWS, SEED};
@@ -173,11 +175,10 @@ fn bayesian(
             let (density, error) = gp.test(&held_out.codes, &held_out.scores);
             quality = [density, error];
         }
-        // Scores are noisy to the process, so that the best one is not what its function reaches.
-        let means = gp.predict(x).into_iter().map(|(mean, _)| mean);
-        let mut believer = Believer::new(&gp, means.fold(f64::INFINITY, f64::min));
         let drawn = (0..settings.candidates).flat_map(|_| uniform(lower, upper, draws));
         let drawn = Matrix::new(settings.candidates, lower.len(), drawn.collect());
+        let lowest = lowest_mean(&gp, &drawn, [lower, upper], settings.ascent);
+        let mut believer = Believer::new(&gp, lowest);
         let mut candidates = believer.candidates(drawn);
         let chosen: Vec<Vec<f64>> = (0..settings.batch)
             .map(|_| believer.choose(&mut candidates, [lower, upper], settings.ascent))
@@ -288,10 +289,15 @@ fn figures(method: &str, found: &[Found], training: f64, known: &HashSet<&str>) 
         found.scored.iter().filter(new).count() as f64 / found.scored.len() as f64
     };
     let novel: Vec<f64> = found.iter().map(novel).collect();
+    let distinct = of(|found| {
+        let texts: HashSet<&str> = found.scored.iter().map(|(text, _)| text.as_str()).collect();
+        texts.len() as f64 / found.scored.len() as f64
+    });
     for (name, values) in [
         ("score", &all),
         ("score_but_worst", &but_worst),
         ("novel", &novel),
+        ("distinct", &distinct),
         ("best_score", &best),
     ] {
         metrics = spread(metrics, &format!("{method}_{name}"), values);
@@ -342,6 +348,7 @@ mod tests {
         close("bo_best_score_sd", 0.5_f64.sqrt());
         close("bo_beats_training", 0.5);
         close("bo_novel", 1.0);
+        close("bo_distinct", 0.5 * (1.0 / 3.0 + 1.0));
     }
 
     #[test]
