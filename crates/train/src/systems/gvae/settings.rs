@@ -132,7 +132,7 @@ impl Default for Search {
             decodes: 25,
             points: 5000,
             inducing: 100,
-            fit_steps: 40,
+            fit_steps: 100,
             candidates: 10_000,
             ascent: 30,
         }
