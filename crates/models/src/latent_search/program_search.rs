@@ -71,8 +71,9 @@ pub fn climb(
     score: impl Fn(&str) -> f64,
 ) -> Result<Vec<(String, f64)>, GrammarError> {
     let (text, mut best) = start;
-    let mut at = Codec::new(grammar).pad(&Parser::new(grammar).parse(text)?.productions, steps)?;
-    at.retain(|&choice| usize::from(choice) < grammar.productions());
+    let mut at = Parser::new(grammar).parse(text)?.productions;
+    // Refuses what is too long.
+    Codec::new(grammar).pad(&at, steps)?;
     let mut tried = Vec::with_capacity(scored);
     for _ in 0..scored {
         let next = neighbour(grammar, &at, steps, draws)?;

@@ -215,3 +215,25 @@ impl GvaeSettings {
         self.optimizer.check()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_needs_scores_and_latents_that_are_numbers() {
+        let refused = |change: fn(&mut GvaeSettings)| {
+            let mut settings = GvaeSettings::default();
+            settings.search.seeds = 1;
+            settings.check_all().expect("equations, Gaussian latents");
+            change(&mut settings);
+            settings.check_all().expect_err("refused").to_string()
+        };
+        let programs = refused(|s| s.data.name = "programs".into());
+        assert!(programs.contains("search.seeds") && programs.contains("equations"));
+        let bits = refused(|s| s.model.latent = Latent::Bernoulli);
+        assert!(bits.contains("search.seeds") && bits.contains("gaussian"));
+        let inducing = refused(|s| s.search.points = 50);
+        assert!(inducing.contains("search.inducing") && inducing.contains("45"));
+    }
+}
