@@ -98,8 +98,8 @@ impl Default for Evaluation {
     }
 }
 
-/// The `[search]` section: the search for a better equation, part of the final figures on the test split. The defaults but for the size of the Gaussian
-/// process are the paper's.
+/// The `[search]` section: the search for a better equation, part of the final figures on the test split. The defaults are the paper's, but for the
+/// Gaussian process and the way uphill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Search {
