@@ -7,6 +7,7 @@
 //! | [`air`] | scenes of several objects, attend-infer-repeat | Eslami et al. 2016 |
 //! | [`sbn`] | belief networks and discrete variational autoencoders | Mnih & Gregor 2014; Tucker et al. 2017 |
 //! | [`gvae`] | variational autoencoders of texts that have a grammar | Kusner, Paige & Hernández-Lobato 2017 |
+//! | [`latent_search`] | not a system: Bayesian optimisation in a latent space, and local search without one | Kusner, Paige & Hernández-Lobato 2017 |
 //! | [`bilevel`] | problems in two levels, by implicit differentiation or as an expectation | Pedregosa 2016; Franceschi et al. 2017 |
 //! | [`birkhoff_matching`] | points matched to their centres: relaxed posteriors beside the exact one | Linderman et al. 2018 |
 //! | [`sorting`] | lists put in order by a latent permutation | Mena et al. 2018 |
@@ -30,6 +31,7 @@ pub mod digits_from_digits;
 pub mod gvae;
 mod init;
 pub mod jigsaw;
+pub mod latent_search;
 mod matching;
 pub mod neuron_identification;
 pub mod ntm;

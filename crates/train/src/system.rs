@@ -140,6 +140,11 @@ pub trait System {
     /// A file that cannot be written.
     fn samples(&mut self, dir: &Path, step: u64, n: usize) -> anyhow::Result<Vec<PathBuf>>;
 
+    /// What the last full evaluation has to say beyond its figures: what it is and a text, which is kept with the samples.
+    fn findings(&self) -> Option<(&'static str, &str)> {
+        None
+    }
+
     /// Writes everything needed to go on into the empty folder `dir`.
     ///
     /// # Errors

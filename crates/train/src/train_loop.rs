@@ -8,6 +8,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::config::RunConfig;
 use crate::data::Split;
 use crate::error::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::invocation::{program, quote};
 use crate::metrics_log::{Line, MetricsLog};
@@ -147,6 +148,10 @@ impl TrainLoop<'_> {
             self.progress.evaluating();
             for &split in &schedule.final_splits {
                 self.evaluate(system, until, split, true, clock)?;
+                if let Some((what, text)) = system.findings() {
+                    let file = self.dir.samples()?.join(format!("{until:08}-{what}.txt"));
+                    files::replace(&file, text.as_bytes())?;
+                }
                 if interrupt::requested() {
                     return Err(self.interrupted(until));
                 }

@@ -1,5 +1,7 @@
 //! The value of an expression, and how far it is from the one that the Grammar VAE looks for.
 
+use std::sync::LazyLock;
+
 /// An expression in `x` of the grammar `equations`, in reverse Polish order. Read as a text, with `*` and `/` before `+`: the grammar itself has no
 /// precedence.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,27 +99,42 @@ impl Expression {
     }
 
     /// Its value at `x`, by true division; infinite or no number where it has none.
+    #[must_use]
+    pub fn value(&self, x: f64) -> f64 {
+        self.values(&[x])[0]
+    }
+
+    /// Its values at many places.
     ///
     /// # Panics
     /// Never: what was read has an operand for every operation.
     #[must_use]
-    pub fn value(&self, x: f64) -> f64 {
-        let mut stack: Vec<f64> = Vec::with_capacity(self.steps.len());
+    pub fn values(&self, places: &[f64]) -> Vec<f64> {
+        let mut stack: Vec<Vec<f64>> = Vec::new();
         for &step in &self.steps {
             let mut operand = || stack.pop().expect("an operand");
-            let value = match step {
-                Step::X => x,
-                Step::Number(number) => number,
-                Step::Sin => libm::sin(operand()),
-                Step::Exp => libm::exp(operand()),
-                Step::Add => operand() + operand(),
-                Step::Multiply => operand() * operand(),
-                Step::Divide => {
-                    let divisor = operand();
-                    operand() / divisor
+            let one = |mut of: Vec<f64>, f: fn(f64) -> f64| {
+                for v in &mut of {
+                    *v = f(*v);
                 }
+                of
             };
-            stack.push(value);
+            let two = |right: Vec<f64>, mut left: Vec<f64>, f: fn(f64, f64) -> f64| {
+                for (l, r) in left.iter_mut().zip(right) {
+                    *l = f(*l, r);
+                }
+                left
+            };
+            let values = match step {
+                Step::X => places.to_vec(),
+                Step::Number(number) => vec![number; places.len()],
+                Step::Sin => one(operand(), libm::sin),
+                Step::Exp => one(operand(), libm::exp),
+                Step::Add => two(operand(), operand(), |l, r| l + r),
+                Step::Multiply => two(operand(), operand(), |l, r| l * r),
+                Step::Divide => two(operand(), operand(), |l, r| l / r),
+            };
+            stack.push(values);
         }
         stack.pop().expect("a value")
     }
@@ -139,6 +156,10 @@ pub fn target(x: f64) -> f64 {
     1.0 / 3.0 + x + libm::sin(x * x)
 }
 
+/// Those places, and what is looked for there.
+static COMPARED: LazyLock<(Vec<f64>, Vec<f64>)> =
+    LazyLock::new(|| places().map(|x| (x, target(x))).unzip());
+
 /// `ln(1 + mean_i min((e(x_i) - y(x_i))^2, 1000))` at 1,000 places from -10 to 10; lower is better. Where the mean is no number, and for a text
 /// that is no expression, `ln 1001`.
 #[must_use]
@@ -147,8 +168,10 @@ pub fn score(text: &str) -> f64 {
     let Some(expression) = Expression::read(text) else {
         return worst;
     };
-    let squares = places().map(|x| {
-        let square = (expression.value(x) - target(x)).powi(2);
+    let (places, targets) = &*COMPARED;
+    let values = expression.values(places);
+    let squares = values.iter().zip(targets).map(|(value, target)| {
+        let square = (value - target).powi(2);
         if square > WORST { WORST } else { square }
     });
     let mean = squares.sum::<f64>() / PLACES as f64;

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use unbiased_grammar::languages::Language;
+use unbiased_models::gvae::score;
 
 use super::smiles::{SmilesSet, SmilesSplit};
 use super::stream::Stream;
@@ -17,6 +19,8 @@ pub enum Cut {
     Shuffled,
     /// They are the last tenth in the order of the file, in turns: what the published code validates on, which begins unlike all it trains on.
     File,
+    /// Only the half of the equations with the worse scores, and of these a random tenth: what a search for better ones may learn from.
+    WorseHalf,
 }
 
 /// Which texts: the table `[data]` of a configuration.
@@ -117,10 +121,22 @@ impl TextSet {
     }
 }
 
+/// The half with the worse scores, the order of the file among equals.
+fn worse_half(texts: Vec<String>) -> Vec<String> {
+    let score = |text: String| (score(&text), text);
+    let mut scored: Vec<(f64, String)> = texts.into_par_iter().map(score).collect();
+    scored.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let worse = scored.split_off(scored.len() / 2);
+    worse.into_iter().map(|(_, text)| text).collect()
+}
+
 /// Validation and test in turns out of the last tenth, of a shuffled list or of the list as it is.
 fn cut_equations(config: &TextConfig) -> [Vec<String>; 3] {
     let mut train = equations::generate();
-    if config.cut == Cut::Shuffled {
+    if config.cut == Cut::WorseHalf {
+        train = worse_half(train);
+    }
+    if config.cut != Cut::File {
         let stream = Stream::new("equations/1", config.seed);
         stream.draws(0, 0).shuffle(&mut train);
     }
@@ -139,6 +155,7 @@ fn cut_equations(config: &TextConfig) -> [Vec<String>; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn equations_are_cut_into_parts_that_share_nothing() {
@@ -161,8 +178,29 @@ mod tests {
                 Cut::File => assert_eq!(strange, 5_000),
                 // 18 of 100 in the whole set.
                 Cut::Shuffled => assert!((700..1_100).contains(&strange), "{strange}"),
+                Cut::WorseHalf => unreachable!("in a test of its own"),
             }
         }
+    }
+
+    /// The median of the scores is known from the whole file; what is looked for, and all that comes near, is gone.
+    #[test]
+    fn the_better_half_is_left_out() {
+        let config = TextConfig {
+            cut: Cut::WorseHalf,
+            ..TextConfig::default()
+        };
+        let set = TextSet::load(&config, None).expect("generated");
+        assert_eq!(
+            [set.train.len(), set.valid.len(), set.test.len()],
+            [45_000, 2_500, 2_500]
+        );
+        let best = set.all().map(score).fold(f64::INFINITY, f64::min);
+        let left_out: HashSet<&str> = set.all().collect();
+        let all = equations::generate();
+        let rest = all.iter().filter(|text| !left_out.contains(text.as_str()));
+        let worst = rest.map(|text| score(text)).fold(0.0, f64::max);
+        assert!(worst <= best && best > 3.0, "{worst} {best}");
     }
 
     #[test]

@@ -196,6 +196,10 @@ pub static SYSTEMS: [SystemEntry; 12] = [
                 include_str!("../../../../configs/gvae/equations_original.toml"),
             ),
             (
+                "equations_search",
+                include_str!("../../../../configs/gvae/equations_search.toml"),
+            ),
+            (
                 "equations_characters",
                 include_str!("../../../../configs/gvae/equations_characters.toml"),
             ),

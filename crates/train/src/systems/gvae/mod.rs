@@ -4,6 +4,7 @@ mod evaluation;
 mod filter;
 mod pictures;
 mod rows;
+mod search;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl Settings for GvaeSettings {
         let steps = self.notation.steps;
         let read = |split| Rows::read(texts.split(split), &*notation, steps);
         let rows = [read(Split::Train)?, read(Split::Valid)?, read(Split::Test)?];
+        if self.search.seeds > 0 && self.search.points > rows[0].len() {
+            let (points, texts) = (self.search.points, rows[0].len());
+            let allowed =
+                format!("at most the {texts} training texts; set it, or data.train_limit");
+            return Err(ConfigError::value("search.points", points, allowed).into());
+        }
         let sizes = Sizes {
             steps,
             width: notation.width(),
@@ -63,6 +70,7 @@ impl Settings for GvaeSettings {
                 device,
             ),
             recent: Average::new(&plain),
+            found: None,
             settings: self,
             texts,
             notation,
@@ -83,6 +91,8 @@ struct GvaeTraining {
     learner: Learner<Gvae>,
     /// Cost since the figures were last asked for.
     recent: Average,
+    /// What the last search found, as a text.
+    found: Option<String>,
     /// Without autodiff.
     device: Device,
     seed: u64,
@@ -123,8 +133,15 @@ impl System for GvaeTraining {
         let model = self.learner.model().valid();
         let metrics = evaluation::bound(self, &model, split)?
             .with(evaluation::reconstruction(self, &model, split)?);
-        if full || split == Split::Valid {
-            return Ok(metrics.with(evaluation::prior(self, &model)?));
+        if !full && split != Split::Valid {
+            return Ok(metrics);
+        }
+        let mut metrics = metrics.with(evaluation::prior(self, &model)?);
+        self.found = None;
+        if full && split == Split::Test && self.settings.search.seeds > 0 {
+            let (figures, text) = search::search(self, &model)?;
+            metrics = metrics.with(figures);
+            self.found = Some(text);
         }
         Ok(metrics)
     }
@@ -132,6 +149,10 @@ impl System for GvaeTraining {
     fn samples(&mut self, dir: &Path, step: u64, n: usize) -> anyhow::Result<Vec<PathBuf>> {
         let model = self.learner.model().valid();
         pictures::write(self, &model, dir, step, n)
+    }
+
+    fn findings(&self) -> Option<(&'static str, &str)> {
+        self.found.as_deref().map(|text| ("search", text))
     }
 
     fn save(&self, dir: &Path) -> Result<(), StepError> {
