@@ -216,8 +216,9 @@ impl SortingTraining {
             mut wrong,
             mut tau,
             mut l1,
+            mut drawn_tau,
             mut drawn_distance,
-        ] = [0.0; 6];
+        ] = [0.0; 7];
         let mut noise = Vec::new();
         for (k, x) in all.chunks_exact(n).enumerate() {
             let scores = sorter.scores(x);
@@ -241,6 +242,7 @@ impl SortingTraining {
             wrong += misplaced as f64 / n as f64;
             tau += kendall_tau(&place, &true_place);
             l1 += off.sum::<f64>() / n as f64;
+            drawn_tau += kendall_tau(&drawn, &true_place);
             let squares = drawn.iter().zip(x).map(|(&p, x)| (sorted[p] - x).powi(2));
             drawn_distance += squares.sum::<f64>() / n as f64;
         }
@@ -251,6 +253,7 @@ impl SortingTraining {
             .figure("wrong", wrong / count)
             .figure("kendall_tau", tau / count)
             .figure("l1", l1 / count)
+            .figure("drawn_kendall_tau", drawn_tau / count)
             .figure("drawn_distance", drawn_distance / count))
     }
 }
