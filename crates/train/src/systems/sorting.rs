@@ -141,13 +141,7 @@ impl System for SortingTraining {
             Objective::Expected { .. } => "distance",
             Objective::LogMeanWeight { .. } => "neg_bound_nats",
         };
-        self.learner.follow(&estimate);
-        Ok(wanted.then(|| {
-            let cost = estimate.cost.clone().mean().into_scalar::<f64>();
-            Metrics::new()
-                .loss(name, cost)
-                .with(self.learner.figures(&estimate))
-        }))
+        Ok(self.learner.learn(&estimate, name, wanted))
     }
 
     fn evaluate(&mut self, split: Split, full: bool) -> anyhow::Result<Metrics> {
