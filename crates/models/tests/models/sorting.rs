@@ -82,7 +82,7 @@ fn orders(net: &Sorter, x: &[f64]) -> Vec<[f64; 2]> {
             .sum();
         [p, distance / n as f64]
     };
-    permutations(n).unwrap().into_iter().map(one).collect()
+    permutations(n).unwrap().map(one).collect()
 }
 
 /// `E |Pᵀx − sort(x)|²/n`.
