@@ -23,6 +23,7 @@
 //! | [`noise()`] | uniform, logistic, Gumbel, normal or exponential numbers, each a function of its place | none |
 //! | [`linear()`], [`Linear`] | `f(x·W + b)` with f = identity, tanh, sigmoid, relu or softplus ([`Activation`]) | by hand, towards all three inputs |
 //! | [`custom_gradient`] | any, of a result computed in any way | a function of the caller |
+//! | [`HostNumbers`] | the numbers of a tensor as a slice, on Flex without a copy | none |
 //! | [`FusedAdam`] | Adam, ε after or before the bias correction ([`Epsilon`]) | |
 //!
 //! Each has a kernel for **Flex in single precision**, plain and under autodiff: one pass over the data, vectors of the widest kind the CPU has
@@ -76,6 +77,7 @@ mod custom_gradient;
 #[cfg(feature = "flex")]
 mod flex;
 mod gru;
+mod host;
 mod linear;
 mod lstm;
 mod noise;
@@ -85,6 +87,7 @@ pub use adam::{Epsilon, FusedAdam, FusedAdamConfig};
 pub use conv::{Conv2d, ConvTranspose2d, KernelMask, conv_transpose2d, conv2d};
 pub use custom_gradient::custom_gradient;
 pub use gru::{Gru, GruConfig, GruWeights, gru, gru_step};
+pub use host::HostNumbers;
 pub use linear::{Activation, Linear, linear};
 pub use lstm::{
     Lstm, LstmConfig, LstmLayerNorm, LstmNorms, LstmWeights, lstm, lstm_cell, lstm_step,

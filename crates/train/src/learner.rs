@@ -79,6 +79,16 @@ impl<M: Module> Learner<M> {
         }
     }
 
+    /// Follows an estimate and says, if that is `wanted`, what was minimised under `name`, and the [`figures`](Self::figures); waits for the device
+    /// then.
+    pub fn learn(&mut self, estimate: &Estimate, name: &str, wanted: bool) -> Option<Metrics> {
+        self.follow(estimate);
+        wanted.then(|| {
+            let cost = estimate.cost.clone().mean().into_scalar::<f64>();
+            Metrics::new().loss(name, cost).with(self.figures(estimate))
+        })
+    }
+
     /// What the estimator and the gradient have to say; waits for the device.
     #[must_use]
     pub fn figures(&self, estimate: &Estimate) -> Metrics {

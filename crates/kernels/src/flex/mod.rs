@@ -113,7 +113,7 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
 }
 
 /// The same values in a buffer of exactly their size and order. A tensor that has one keeps it, and stays its only owner if it was.
-fn contiguous(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }
 

@@ -6,9 +6,11 @@ use std::f64::consts::PI;
 use burn::module::Module;
 use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 use unbiased_estimators::{Program, Run, Site};
+use unbiased_permutations::birkhoff::Polytope;
+use unbiased_permutations::sites::{Construction, OnPolytope};
 
 use super::config::{Method, NeuronConfig};
-use super::law::NameLaw;
+use super::law::Rows;
 use super::model::{Posterior, Recording, Recordings};
 
 /// Variance of the relaxed prior of the rounding law around 0 and 1, as in the paper's code.
@@ -45,14 +47,24 @@ impl<'a> NeuronProgram<'a> {
         }
     }
 
-    fn law(&self) -> NameLaw {
+    /// X of a worm, `[rows, N²]`, from parameters of its law: scores, for rounding with ln V beside them.
+    fn names(&self, run: &mut Run<'_>, parameters: Tensor<2>) -> Tensor<2> {
         let matching = self.config.matching;
         let temperature = matching.temperature;
-        match self.config.method {
-            Method::NaiveVi => NameLaw::Rows { temperature },
-            Method::Rounding => NameLaw::Rounding { temperature },
-            _ => NameLaw::GumbelSinkhorn(matching.law()),
-        }
+        let site = Site::new(parameters);
+        let choice = match self.config.method {
+            Method::NaiveVi => run.law("names", Rows { temperature }, site),
+            Method::Rounding => {
+                let rounding = OnPolytope {
+                    construction: Construction::Rounding,
+                    temperature,
+                    polytope: Polytope::Birkhoff,
+                };
+                run.law("names", rounding, site)
+            }
+            _ => run.law("names", matching.law(), site),
+        };
+        choice.value
     }
 
     /// Weights `[rows, E]` in their places, `[rows, N, N]`.
@@ -158,7 +170,7 @@ impl Program for NeuronProgram<'_> {
             });
             let parts = [Some(scores.clone()), spread.clone()];
             let parameters = Tensor::cat(parts.into_iter().flatten().collect(), 1);
-            let names = run.law("names", self.law(), Site::new(parameters)).value;
+            let names = self.names(run, parameters);
             if let Some(divergence) = self.divergence(scores, spread, names.clone()) {
                 run.cost("names", divergence, run.mark());
             }

@@ -34,7 +34,7 @@ mod worms;
 pub use config::{Method, NeuronConfig};
 pub use connectome::Connectome;
 pub use energy::Energy;
-pub use law::NameLaw;
+pub use law::Rows;
 pub use loss::NeuronProgram;
 pub use mcmc::{Chain, Swaps, random_names};
 pub use model::{Posterior, Recordings};

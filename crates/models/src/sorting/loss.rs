@@ -1,10 +1,11 @@
 //! Lists and their network as a stochastic program.
 
+use core::f64::consts::TAU;
 use std::borrow::Cow;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use unbiased_estimators::{Program, Run, Site};
+use unbiased_estimators::{Objective, Program, Run, Site};
 use unbiased_permutations::{PlackettLuce, rank_matrix};
 
 use super::config::{OrderLaw, SortingConfig};
@@ -65,8 +66,18 @@ impl Program for SortingProgram<'_> {
         };
         // yᵀ = xᵀ P
         let y = x.unsqueeze_dim::<3>(1).matmul(p).squeeze_dim::<2>(1);
-        let distance = (y - run.rows(self.sorted.clone())).square().mean_dim(1);
-        run.cost("distance", distance.squeeze_dim::<1>(1), run.mark());
+        let off = (y - run.rows(self.sorted.clone())).square();
+        match config.objective {
+            Objective::Expected { .. } => {
+                let distance = off.mean_dim(1).squeeze_dim::<1>(1);
+                run.cost("distance", distance, run.mark());
+            }
+            Objective::LogMeanWeight { .. } => {
+                let squares = off.sum_dim(1).squeeze_dim::<1>(1) / (-2.0 * config.variance);
+                let constant = 0.5 * n as f64 * (TAU * config.variance).ln();
+                run.log_lik("sorted", squares - constant);
+            }
+        }
     }
 
     fn frozen(&self) -> Box<dyn Program + '_> {

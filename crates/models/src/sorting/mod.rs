@@ -9,6 +9,10 @@
 //!
 //! by the soft matrices of Gumbel-Sinkhorn (pathwise) or, with one score per element, by the Plackett-Luce law, which has a density.
 //!
+//! With a normal likelihood of the sorted list, `ln p(sort(x) | P) = −|Pᵀ x − sort(x)|²/2σ² − n/2 ln 2πσ²`, there is a bound of k orders,
+//! `E[ln 1/k Σ p(sort(x) | P_k)]` (Mnih & Rezende, "Variational Inference for Monte Carlo Objectives", 2016, where the prior proposes, section 5.3);
+//! at k = 1 it is `−n/2σ²` times the expected distance, but for the constant.
+//!
 //! Two networks: that of the paper, a layer of rectified units between number and scores; and slopes that rise from place to place,
 //! `X_ij = a_j x_i`, `a_1 < a_2 < ..`, with which the best matching sorts *every* list, by the rearrangement inequality.
 //!
@@ -18,8 +22,9 @@ mod config;
 mod lists;
 mod loss;
 mod model;
+mod order;
 
-pub use config::{Head, OrderLaw, SortingConfig};
+pub use config::{Head, OrderLaw, SortingConfig, SortingConfigError};
 pub use lists::{Interval, lists};
 pub use loss::SortingProgram;
 pub use model::{HostSorter, Sorter};

@@ -123,11 +123,16 @@ impl<const D: usize> Rounding<D> {
 
     fn place(&self, psi: Tensor<D>, z: Tensor<D>) -> Result<Draw<D>, Error> {
         let tau = self.check()?;
-        let vertex = self.round(psi.clone())?;
+        let inside = self.without_forbidden(psi.clone());
+        let value = if tau == 1.0 {
+            inside
+        } else {
+            inside * tau + self.round(psi)? * (1.0 - tau)
+        };
         let log_det = self.total(z.clone().inner().ones_like() * tau.ln());
         let log_density = self.total(log_normal(z, self.deviation.clone()));
         Ok(Draw {
-            value: self.without_forbidden(psi) * tau + vertex * (1.0 - tau),
+            value,
             log_prob: log_density - log_det.clone(),
             log_det,
         })

@@ -6,11 +6,14 @@
 //! * `ḡ′ = −Cᵀ·(f̄/a)`, `K̄ ← K̄ − C∘(f̄/a)1ᵀ`, with `C = exp(K + f + g′)`, whose rows have the sums a.
 //!
 //! In the scaling form A and C are `e` with factors of its rows and columns, so that an iteration is one pass over e as in the forward
-//! direction, and all updates of K̄ together are `e` times a matrix of rank 2L, made at once.
+//! direction, and the updates of K̄ of a few of them together are `e` times a matrix of low rank, made at once.
 
 use super::matrix::Matrix;
 use super::plain::Segment;
 use super::real::Real;
+
+/// Iterations whose updates of K̄ are made at once.
+const TOGETHER: usize = 64;
 
 /// Turns Z into the gradient towards the scores; both with the slack line.
 pub(super) fn pull_back<T: Real>(matrix: &Matrix<'_, T>, trace: &[Segment<T>], z: &mut [T]) {
@@ -50,30 +53,35 @@ impl<T: Real> Slopes<T> {
     fn scaled(&mut self, matrix: &Matrix<'_, T>, e: &[T], factors: &[T], out: &mut [T]) {
         let (n, m) = (matrix.rows(), matrix.columns());
         let steps = factors.len() / (n + m);
-        let mut left = vec![T::ZERO; 2 * steps * n];
-        let mut right = vec![T::ZERO; 2 * steps * m];
+        let room = 2 * steps.min(TOGETHER);
+        let (mut left, mut right) = (vec![T::ZERO; room * n], vec![T::ZERO; room * m]);
         let ones = vec![T::ONE; m];
-        for t in (0..steps).rev() {
-            let (u, v) = factors[t * (n + m)..][..n + m].split_at(n);
-            let before = if t == 0 {
-                &ones
-            } else {
-                &factors[t * (n + m) - m..][..m]
-            };
-            let (left_u, left_w) = left[2 * t * n..][..2 * n].split_at_mut(n);
-            let (right_x, right_v) = right[2 * t * m..][..2 * m].split_at_mut(m);
-            for (((x, &v), &g), &b) in right_x.iter_mut().zip(v).zip(&self.g).zip(&matrix.b) {
-                *x = v * g / b;
+        for first in (0..steps).step_by(TOGETHER).rev() {
+            let last = (first + TOGETHER).min(steps);
+            for t in (first..last).rev() {
+                let (u, v) = factors[t * (n + m)..][..n + m].split_at(n);
+                let before = if t == 0 {
+                    &ones
+                } else {
+                    &factors[t * (n + m) - m..][..m]
+                };
+                let at = 2 * (t - first);
+                let (left_u, left_w) = left[at * n..][..2 * n].split_at_mut(n);
+                let (right_x, right_v) = right[at * m..][..2 * m].split_at_mut(m);
+                for (((x, &v), &g), &b) in right_x.iter_mut().zip(v).zip(&self.g).zip(&matrix.b) {
+                    *x = v * g / b;
+                }
+                T::reverse_sweep(e, right_x, u, &self.f, &matrix.a, left_w, &mut self.sums);
+                left_u.copy_from_slice(u);
+                right_v.copy_from_slice(before);
+                for ((g, &v), &sum) in self.g.iter_mut().zip(before).zip(&self.sums) {
+                    *g = -(v * sum);
+                }
+                self.f.fill(T::ZERO);
             }
-            T::reverse_sweep(e, right_x, u, &self.f, &matrix.a, left_w, &mut self.sums);
-            left_u.copy_from_slice(u);
-            right_v.copy_from_slice(before);
-            for ((g, &v), &sum) in self.g.iter_mut().zip(before).zip(&self.sums) {
-                *g = -(v * sum);
-            }
-            self.f.fill(T::ZERO);
+            let rank = 2 * (last - first);
+            T::subtract_products(e, &left[..rank * n], &right[..rank * m], n, out);
         }
-        T::subtract_products(e, &left, &right, n, out);
     }
 
     fn logarithmic(

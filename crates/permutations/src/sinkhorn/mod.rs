@@ -31,7 +31,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use host::Solved;
 use real::Real;
 use std::sync::Arc;
-use unbiased_kernels::custom_gradient;
+use unbiased_kernels::{HostNumbers, custom_gradient};
 
 impl Sinkhorn {
     /// Balances matrices of scores. −∞ forbids a pair.
@@ -198,8 +198,7 @@ fn on_host<T: Real>(
         Tensor::<3>::from_data(TensorData::new(values, shape), (&device, dtype))
     };
     let start = start.map(values::<T>);
-    let scores = data::<T>(k.clone());
-    let solved = solve(scores.as_slice::<T>().expect("converted"), start.as_deref());
+    let solved = solve(&HostNumbers::of(k.clone()), start.as_deref());
     let up = upload.clone();
     Parts {
         plan: upload(solved.plan, [batch, n, m]),
@@ -208,25 +207,15 @@ fn on_host<T: Real>(
         iterations: solved.iterations,
         errors: solved.errors.iter().map(|e| e.into_f64()).collect(),
         pull_back: Arc::new(move |z| {
-            let scores = data::<T>(k.clone());
             let mut z = values::<T>(z);
-            (solved.pull_back)(scores.as_slice::<T>().expect("converted"), &mut z);
+            (solved.pull_back)(&HostNumbers::of(k.clone()), &mut z);
             up(z, [batch, n, m])
         }),
     }
 }
 
-fn data<T: Real>(x: Tensor<3>) -> TensorData {
-    let data = x.into_data();
-    if data.dtype() == T::dtype() {
-        data
-    } else {
-        data.convert::<T>()
-    }
-}
-
 fn values<T: Real>(x: Tensor<3>) -> Vec<T> {
-    data::<T>(x).try_into_vec::<T>().expect("converted")
+    x.into_data_as::<T>().try_into_vec().expect("converted")
 }
 
 #[cfg(feature = "flex")]

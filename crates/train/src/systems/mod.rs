@@ -236,6 +236,10 @@ pub static SYSTEMS: [SystemEntry; 12] = [
                 "exact",
                 include_str!("../../../../configs/sorting/exact.toml"),
             ),
+            (
+                "plackett_luce",
+                include_str!("../../../../configs/sorting/plackett_luce.toml"),
+            ),
         ],
     ),
     SystemEntry::new::<jigsaw::JigsawSettings>(

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use unbiased_estimators::{EstimatorConfig, Noise, Objective, Schema};
-use unbiased_kernels::substream;
+use unbiased_estimators::{EstimatorConfig, Noise, NoiseLaw, Objective, Schema};
+use unbiased_kernels::{substream, uniforms};
 use unbiased_models::sorting::{
-    HostSorter, Interval, OrderLaw, Sorter, SortingConfig, SortingProgram, lists,
+    HostSorter, Interval, Sorter, SortingConfig, SortingProgram, lists,
 };
-use unbiased_permutations::{assign, metrics::kendall_tau, permutation::ranks};
+use unbiased_permutations::{metrics::kendall_tau, permutation::ranks};
 
 use super::matching::{self, Training};
 use crate::config::ConfigError;
@@ -66,25 +66,7 @@ impl Settings for SortingSettings {
         let (data, model) = (&self.data, &self.model);
         let intervals = data.test_intervals.iter().chain([&data.interval]);
         let rising = |i: &Interval| i.0 < i.1 && i.0.is_finite() && i.1.is_finite();
-        for (key, value, good, expected) in [
-            ("model.n", model.n as f64, model.n > 1, "at least 2"),
-            (
-                "model.hidden",
-                model.hidden as f64,
-                model.hidden > 0,
-                "at least 1",
-            ),
-            (
-                "data.test_lists",
-                data.test_lists as f64,
-                data.test_lists > 0,
-                "at least 1",
-            ),
-        ] {
-            if !good {
-                return Err(ConfigError::value(key, value, expected));
-            }
-        }
+        matching::at_least_1([("data.test_lists", data.test_lists)])?;
         for interval in intervals {
             if !rising(interval) {
                 return Err(ConfigError::value(
@@ -94,7 +76,10 @@ impl Settings for SortingSettings {
                 ));
             }
         }
-        matching::check(&self.model.matching, &self.training)?;
+        model
+            .check()
+            .map_err(|e| ConfigError::value(&format!("model.{}", e.key), e.got, e.expected))?;
+        matching::check(&model.matching, &self.training)?;
         self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()
     }
@@ -108,7 +93,7 @@ impl Settings for SortingSettings {
         };
         let estimator = self
             .estimator
-            .build(&schema, Objective::default(), &device)
+            .build(&schema, self.model.objective, &device)
             .map_err(|e| Failure::usage(e.to_string()))?;
         Ok(Box::new(SortingTraining {
             learner: Learner::new(model, estimator, &self.optimizer, false, device),
@@ -123,6 +108,8 @@ impl Settings for SortingSettings {
 const TRAIN: u64 = 1;
 const VALID: u64 = 2;
 const TEST: u64 = 3;
+/// Orders drawn around scores, a stream below that of the lists.
+const ORDERS: u64 = 1 << 32;
 
 struct SortingTraining {
     learner: Learner<Sorter>,
@@ -150,13 +137,11 @@ impl System for SortingTraining {
         let program = SortingProgram::new(model, config, x.repeat_dim(0, training.samples));
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
         drop(program);
-        self.learner.follow(&estimate);
-        Ok(wanted.then(|| {
-            let distance = estimate.cost.clone().mean().into_scalar::<f64>();
-            Metrics::new()
-                .loss("distance", distance)
-                .with(self.learner.figures(&estimate))
-        }))
+        let name = match config.objective {
+            Objective::Expected { .. } => "distance",
+            Objective::LogMeanWeight { .. } => "neg_bound_nats",
+        };
+        Ok(self.learner.learn(&estimate, name, wanted))
     }
 
     fn evaluate(&mut self, split: Split, full: bool) -> anyhow::Result<Metrics> {
@@ -208,7 +193,7 @@ impl System for SortingTraining {
 }
 
 impl SortingTraining {
-    /// How wrong the best matchings are, without noise and in double precision.
+    /// How wrong the best orders are, without noise and in double precision; and how far off a drawn one is.
     fn errors(
         &self,
         sorter: &HostSorter,
@@ -216,7 +201,8 @@ impl SortingTraining {
         count: usize,
         stream: u64,
     ) -> anyhow::Result<Metrics> {
-        let n = self.settings.model.n;
+        let config = &self.settings.model;
+        let n = config.n;
         let all = lists(interval, n, count, stream);
         let [
             mut any_wrong,
@@ -224,13 +210,19 @@ impl SortingTraining {
             mut wrong,
             mut tau,
             mut l1,
-        ] = [0.0; 5];
-        for x in all.chunks_exact(n) {
+            mut drawn_tau,
+            mut drawn_distance,
+        ] = [0.0; 7];
+        let mut noise = Vec::new();
+        for (k, x) in all.chunks_exact(n).enumerate() {
             let scores = sorter.scores(x);
-            let place = match self.settings.model.law {
-                OrderLaw::GumbelSinkhorn => assign(&scores, [n, n])?.list(),
-                OrderLaw::PlackettLuce => ranks(&scores)?,
-            };
+            noise.resize(scores.len(), 0.0);
+            uniforms(substream(substream(stream, ORDERS), k as u64), &mut noise);
+            for noise in &mut noise {
+                *noise = NoiseLaw::Gumbel.quantile(*noise);
+            }
+            let place = config.places(&scores, None)?;
+            let drawn = config.places(&scores, Some(&noise))?;
             let true_place = ranks(x)?;
             let mut sorted = x.to_vec();
             sorted.sort_by(f64::total_cmp);
@@ -244,6 +236,9 @@ impl SortingTraining {
             wrong += misplaced as f64 / n as f64;
             tau += kendall_tau(&place, &true_place);
             l1 += off.sum::<f64>() / n as f64;
+            drawn_tau += kendall_tau(&drawn, &true_place);
+            let squares = drawn.iter().zip(x).map(|(&p, x)| (sorted[p] - x).powi(2));
+            drawn_distance += squares.sum::<f64>() / n as f64;
         }
         let count = count as f64;
         Ok(Metrics::new()
@@ -251,6 +246,8 @@ impl SortingTraining {
             .figure("any_wrong_index", any_wrong_index / count)
             .figure("wrong", wrong / count)
             .figure("kendall_tau", tau / count)
-            .figure("l1", l1 / count))
+            .figure("l1", l1 / count)
+            .figure("drawn_kendall_tau", drawn_tau / count)
+            .figure("drawn_distance", drawn_distance / count))
     }
 }

@@ -173,13 +173,7 @@ impl System for DigitsTraining {
         let program = DigitsProgram::new(model, law, samples, tasks.pieces, classes, tasks.wanted);
         let estimate = estimator.estimate(&program, &Noise::new(self.seed, step));
         drop(program);
-        self.learner.follow(&estimate);
-        Ok(wanted.then(|| {
-            let distance = estimate.cost.clone().mean().into_scalar::<f64>();
-            Metrics::new()
-                .loss("distance", distance)
-                .with(self.learner.figures(&estimate))
-        }))
+        Ok(self.learner.learn(&estimate, "distance", wanted))
     }
 
     fn evaluate(&mut self, split: Split, full: bool) -> anyhow::Result<Metrics> {
