@@ -7,7 +7,7 @@
 //!
 //! `EI(x) = E[max(f* - f(x), 0)] = s [u Φ(u) + φ(u)]`,  `u = (f* - μ) / s`,  `∇EI = φ(u) ∇s - Φ(u) ∇μ`
 //!
-//! What is observed is noisy, so `f*` is no observation but the smallest `μ` in the box, as in the code of the Grammar VAE: where the mean alone already
+//! What is observed is noisy, so `f*` is no observation but the smallest `μ` in the box, as in the code of the Grammar VAE (from memory): where the mean alone already
 //! promises more than all data, many points would be drawn to one place otherwise.
 //!
 //! The believer takes a chosen point `x_j` for observed, with the posterior mean as its value. So `μ` stays what it is everywhere, and with

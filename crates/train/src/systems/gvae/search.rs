@@ -44,6 +44,16 @@ struct Found {
     scored: Vec<(String, f64)>,
 }
 
+impl Found {
+    fn scores(&self) -> impl Iterator<Item = f64> {
+        self.scored.iter().map(|(_, score)| *score)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.scored.iter().map(|(text, _)| text.as_str())
+    }
+}
+
 /// The expressions of a seed, and what is known of them.
 struct Known {
     texts: Vec<String>,
@@ -249,10 +259,15 @@ fn try_points(
     Ok(scores)
 }
 
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+    sum / n
+}
+
 /// A figure of every seed: mean and standard deviation.
 fn spread(metrics: Metrics, name: &str, values: &[f64]) -> Metrics {
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
+    let mean = mean(values.iter().copied());
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     metrics
         .figure(name, mean)
@@ -260,53 +275,41 @@ fn spread(metrics: Metrics, name: &str, values: &[f64]) -> Metrics {
 }
 
 fn figures(method: &str, found: &[Found], training: f64, known: &HashSet<&str>) -> Metrics {
-    let of = |f: fn(&Found) -> f64| found.iter().map(f).collect::<Vec<f64>>();
-    let mean = |scores: &mut dyn Iterator<Item = f64>| {
-        let (sum, n) = scores.fold((0.0, 0.0), |(sum, n), s| (sum + s, n + 1.0));
-        sum / n
-    };
     let worst = score("");
-    let mut metrics = Metrics::new();
+    let each = |f: &dyn Fn(&Found) -> f64| found.iter().map(f).collect::<Vec<f64>>();
+    let mut all = Vec::new();
     if found.iter().any(|found| found.points > 0) {
-        let valid = of(|found| found.scored.len() as f64 / found.points as f64);
-        metrics = spread(metrics, &format!("{method}_valid"), &valid);
-        let draws = of(|found| found.draws[1] as f64 / found.draws[0] as f64);
-        metrics = spread(metrics, &format!("{method}_valid_draws"), &draws);
+        let valid = |found: &Found| found.scored.len() as f64 / found.points as f64;
+        all.push(("valid", each(&valid)));
+        let draws = |found: &Found| found.draws[1] as f64 / found.draws[0] as f64;
+        all.push(("valid_draws", each(&draws)));
     }
-    let scores = |found: &Found| mean(&mut found.scored.iter().map(|(_, score)| *score));
-    let all: Vec<f64> = found.iter().map(scores).collect();
-    let but_worst = |found: &Found| {
-        let scores = found.scored.iter().map(|(_, score)| *score);
-        mean(&mut scores.filter(|score| *score < worst))
-    };
-    let but_worst: Vec<f64> = found.iter().map(but_worst).collect();
-    let best = of(|found| {
-        let scores = found.scored.iter().map(|(_, score)| *score);
-        scores.fold(f64::INFINITY, f64::min)
-    });
+    let but_worst = |found: &Found| mean(found.scores().filter(|&score| score < worst));
     let novel = |found: &Found| {
-        let new = |(text, _): &&(String, f64)| !known.contains(text.as_str());
-        found.scored.iter().filter(new).count() as f64 / found.scored.len() as f64
+        mean(
+            found
+                .texts()
+                .map(|t| f64::from(u8::from(!known.contains(t)))),
+        )
     };
-    let novel: Vec<f64> = found.iter().map(novel).collect();
-    let distinct = of(|found| {
-        let texts: HashSet<&str> = found.scored.iter().map(|(text, _)| text.as_str()).collect();
-        texts.len() as f64 / found.scored.len() as f64
-    });
-    for (name, values) in [
-        ("score", &all),
-        ("score_but_worst", &but_worst),
-        ("novel", &novel),
-        ("distinct", &distinct),
-        ("best_score", &best),
-    ] {
-        metrics = spread(metrics, &format!("{method}_{name}"), values);
-    }
+    let distinct = |found: &Found| {
+        found.texts().collect::<HashSet<_>>().len() as f64 / found.scored.len() as f64
+    };
+    let best = each(&|found| found.scores().fold(f64::INFINITY, f64::min));
     let better = best.iter().filter(|&&best| best < training - SAME).count();
-    metrics.figure(
-        format!("{method}_beats_training"),
-        better as f64 / best.len() as f64,
-    )
+    let better = better as f64 / best.len() as f64;
+    all.extend([
+        ("score", each(&|found| mean(found.scores()))),
+        ("score_but_worst", each(&but_worst)),
+        ("novel", each(&novel)),
+        ("distinct", each(&distinct)),
+        ("best_score", best),
+    ]);
+    all.iter()
+        .fold(Metrics::new(), |metrics, (name, values)| {
+            spread(metrics, &format!("{method}_{name}"), values)
+        })
+        .figure(format!("{method}_beats_training"), better)
 }
 
 fn show(text: &mut String, method: &str, found: &[Found], known: &HashSet<&str>) {
