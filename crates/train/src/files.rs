@@ -1,4 +1,4 @@
-//! Files that are either complete or absent.
+//! Files that are either complete or absent, and locks.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -42,4 +42,17 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// The lock of a file, given back when this is dropped, and by the operating system when the process ends, however it ends.
+///
+/// Closing the file would not do: a program that another thread starts just then holds it a moment longer.
+#[derive(Debug)]
+pub struct Lock(pub File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It ends with the process at the latest.
+        let _ = self.0.unlock();
+    }
 }

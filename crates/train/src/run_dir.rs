@@ -15,7 +15,7 @@ use anyhow::Context;
 
 use crate::config::RunConfig;
 use crate::error::Failure;
-use crate::files;
+use crate::files::{self, Lock};
 use crate::invocation::{program, quote};
 use crate::system::SystemEntry;
 use crate::systems;
@@ -24,8 +24,7 @@ use crate::systems;
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// Held for its lock, which the operating system takes back when the process ends, however it ends.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl RunDir {
@@ -147,7 +146,7 @@ pub fn runs_in(path: &Path) -> Vec<PathBuf> {
     vec![path.to_owned()]
 }
 
-fn lock(path: &Path) -> Result<File, Failure> {
+fn lock(path: &Path) -> Result<Lock, Failure> {
     let file = path.join(".lock");
     let handle = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
     if let Err(TryLockError::WouldBlock) = handle.try_lock() {
@@ -157,5 +156,5 @@ fn lock(path: &Path) -> Result<File, Failure> {
         )));
     }
     // Some network file systems cannot lock; that alone is no reason not to train there.
-    Ok(handle)
+    Ok(Lock(handle))
 }

@@ -9,7 +9,7 @@ use crate::data::locate::{Packing, place};
 use crate::data::manifest::{Archive, Form, Manifest, ManifestFile};
 use crate::data::verify::{self, Verdict, verify_at};
 use crate::data::{DataError, amat};
-use crate::files;
+use crate::files::{self, Lock};
 
 /// The files that `folder` lacks or has in a damaged state; says of the others that they are there.
 pub(super) fn lacking<'a>(
@@ -113,13 +113,13 @@ pub(super) fn unpack(
     })
 }
 
-/// One writer at a time; the lock goes with the process.
-pub(super) fn lock(folder: &Path) -> Result<File, DataError> {
+/// One writer at a time.
+pub(super) fn lock(folder: &Path) -> Result<Lock, DataError> {
     fs::create_dir_all(folder).map_err(partial(folder))?;
     let path = folder.join(".lock");
     let file = File::create(&path).map_err(partial(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(DataError::Busy {
             folder: folder.to_owned(),
         }),
