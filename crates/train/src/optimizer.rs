@@ -48,6 +48,28 @@ pub struct OptimizerConfig {
     /// Largest norm of the gradient of all parameters of the model together; a longer one is scaled down to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// How both rates fall; constant when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay: Option<Decay>,
+}
+
+/// Rates that fall by half a cosine (Loshchilov & Hutter, 2017, without restarts) and stay where they end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decay {
+    /// Updates until the end is reached.
+    pub steps: u64,
+    /// Share of the rate that is left there.
+    pub end: f64,
+}
+
+impl Decay {
+    /// The share of the rate for an update with `done` updates before it.
+    #[must_use]
+    pub fn share(&self, done: u64) -> f64 {
+        let way = (done as f64 / self.steps as f64).min(1.0);
+        self.end + (1.0 - self.end) * (1.0 + (std::f64::consts::PI * way).cos()) / 2.0
+    }
 }
 
 impl Default for OptimizerConfig {
@@ -60,6 +82,7 @@ impl Default for OptimizerConfig {
             epsilon: 1e-8,
             estimator_lr: None,
             clip_norm: None,
+            decay: None,
         }
     }
 }
@@ -93,6 +116,22 @@ impl OptimizerConfig {
                 ));
             }
         }
+        if let Some(Decay { steps, end }) = self.decay {
+            if steps == 0 {
+                return Err(ConfigError::value(
+                    "optimizer.decay.steps",
+                    steps,
+                    "1 or more",
+                ));
+            }
+            if !(0.0..=1.0).contains(&end) {
+                return Err(ConfigError::value(
+                    "optimizer.decay.end",
+                    end,
+                    "a share from 0 to 1",
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -118,9 +157,13 @@ impl OptimizerConfig {
     }
 
     fn with_rate(&self, lr: f64) -> Optimizer {
-        match self.kind {
+        let optimizer = match self.kind {
             OptimizerKind::Adam => Optimizer::new(self.adam(), lr),
             OptimizerKind::RmsProp => Optimizer::new(self.rms_prop(), lr),
+        };
+        Optimizer {
+            decay: self.decay,
+            ..optimizer
         }
     }
 
@@ -146,6 +189,9 @@ impl OptimizerConfig {
 pub struct Optimizer {
     rule: Box<dyn DynOptimizer>,
     lr: f64,
+    decay: Option<Decay>,
+    /// Updates so far.
+    updates: u64,
     clip_norm: Option<f64>,
     states: BTreeMap<String, DynState>,
 }
@@ -165,12 +211,14 @@ impl Optimizer {
         Self {
             rule: Box::new(rule),
             lr,
+            decay: None,
+            updates: 0,
             clip_norm: None,
             states: BTreeMap::new(),
         }
     }
 
-    /// The learning rate, for schedules.
+    /// The learning rate, for schedules of a system's own.
     pub fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
     }
@@ -180,9 +228,12 @@ impl Optimizer {
         let scale = self
             .clip_norm
             .and_then(|largest| clip_scale(&module, &grads, largest));
+        let rate = self.lr * self.decay.map_or(1.0, |decay| decay.share(self.updates));
+        self.updates += 1;
         module.map(&mut Update {
             path: Vec::new(),
             optimizer: self,
+            rate,
             grads,
             scale,
         })
@@ -192,6 +243,7 @@ impl Optimizer {
     #[must_use]
     pub fn to_bundle(&self) -> Bundle {
         let mut bundle = Bundle::new();
+        bundle.put_number(UPDATES, self.updates);
         for (path, state) in &self.states {
             let mut sink = StateSink::default();
             self.rule.state_flatten(path, state, &mut sink);
@@ -211,6 +263,7 @@ impl Optimizer {
     /// # Errors
     /// A state that is incomplete.
     pub fn load(&mut self, bundle: Bundle, device: &Device) -> anyhow::Result<()> {
+        self.updates = bundle.number(UPDATES)?;
         let (tensors, scalars) = bundle.into_parts();
         let ranks: Vec<(String, usize)> = scalars
             .iter()
@@ -240,9 +293,13 @@ impl Optimizer {
 /// Ends the name of the number that holds the rank of a parameter; no field of a state is called so.
 const RANK: &str = ".rank";
 
+/// The number of updates; a parameter's path has no blank.
+const UPDATES: &str = "updates so far";
+
 struct Update<'a> {
     path: Vec<String>,
     optimizer: &'a mut Optimizer,
+    rate: f64,
     grads: GradientsParams,
     /// `[1]`, what every gradient is multiplied by.
     scale: Option<Tensor<1>>,
@@ -298,7 +355,7 @@ impl ModuleMapper for Update<'_> {
         let state = self.optimizer.states.remove(&path);
         let (updated, state) = self.optimizer.rule.step_dyn(
             D,
-            self.optimizer.lr,
+            self.rate,
             tensor.inner().into_bridge(),
             grad.into_bridge(),
             state,
@@ -388,6 +445,7 @@ mod tests {
         let path = dir.path().join("optimizer.bpk");
         let config = OptimizerConfig {
             kind,
+            decay: Some(Decay { steps: 4, end: 0.0 }),
             ..OptimizerConfig::default()
         };
         let (mut net, mut optimizer) = (model(), config.for_model());
@@ -459,8 +517,57 @@ mod tests {
         );
     }
 
+    /// The first step of Adam is the rate times the sign of the gradient, so moved distances are rates.
+    #[test]
+    fn rates_fall_by_half_a_cosine() {
+        let decay = Decay { steps: 4, end: 0.2 };
+        let want = [
+            1.0,
+            0.2 + 0.4 * (1.0 + 0.5_f64.sqrt()),
+            0.6,
+            0.2 + 0.4 * (1.0 - 0.5_f64.sqrt()),
+            0.2,
+            0.2,
+        ];
+        for (done, want) in (0..).zip(want) {
+            assert!((decay.share(done) - want).abs() < 1e-12, "{done}");
+        }
+        let config = OptimizerConfig {
+            lr: 1e-2,
+            decay: Some(decay),
+            ..OptimizerConfig::default()
+        };
+        for optimizer in [config.for_model(), config.for_estimator()] {
+            let mut optimizer = optimizer;
+            optimizer.updates = 2;
+            let net = model();
+            let moved = optimizer.step(net.clone(), grads(&net, 1.0));
+            for (a, b) in bits(&moved).into_iter().zip(bits(&net)) {
+                assert!((f64::from(a - b).abs() - 0.6e-2).abs() < 1e-5, "{a} {b}");
+            }
+            assert_eq!(optimizer.updates, 3);
+        }
+    }
+
     #[test]
     fn values_out_of_range_are_refused_by_name() {
+        for (decay, key) in [
+            (Decay { steps: 0, end: 0.1 }, "`optimizer.decay.steps`"),
+            (Decay { steps: 9, end: 1.5 }, "`optimizer.decay.end`"),
+            (
+                Decay {
+                    steps: 9,
+                    end: f64::NAN,
+                },
+                "`optimizer.decay.end`",
+            ),
+        ] {
+            let bad = OptimizerConfig {
+                decay: Some(decay),
+                ..OptimizerConfig::default()
+            };
+            assert!(bad.check().unwrap_err().to_string().starts_with(key));
+        }
         let bad = OptimizerConfig {
             beta_2: 1.0,
             ..OptimizerConfig::default()

@@ -89,11 +89,8 @@ impl<'a> MatchingProgram<'a> {
         let law = self.config.matching.law();
         let scores = self.rows(run, self.posterior.scores());
         let [rows, n] = [scores.dims()[0], self.config.n];
-        let matrices = scores.clone().reshape([rows, n, n]);
-        let divergence = law
-            .law
-            .tightened_kl(matrices, self.config.prior_temperature)?;
-        run.log_lik("divergence", total(divergence).neg());
+        let divergence = law.tightened_divergence(scores.clone(), self.config.prior_temperature)?;
+        run.log_lik("divergence", divergence.neg());
         let x = run.law("matching", law, Site::new(scores)).value;
         Ok(x.reshape([rows, n, n]))
     }

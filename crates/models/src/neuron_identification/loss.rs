@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 use unbiased_estimators::{Program, Run, Site};
 use unbiased_permutations::birkhoff::Polytope;
-use unbiased_permutations::sites::{Construction, OnPolytope};
+use unbiased_permutations::sites::{Construction, OnPolytope, SoftMatching};
 
 use super::config::{Method, NeuronConfig};
 use super::law::Rows;
@@ -94,25 +94,20 @@ impl<'a> NeuronProgram<'a> {
         spread: Option<Tensor<2>>,
         names: Tensor<2>,
     ) -> Option<Tensor<1>> {
-        let law = self.config.matching.law().law;
+        let law = self.config.matching.law();
         let prior = self.config.prior_temperature;
-        let n = self.recordings.neurons;
-        let square = |x: Tensor<2>| {
-            let rows = x.dims()[0];
-            x.reshape([rows, n, n])
-        };
-        let kl = match self.config.method {
-            Method::GumbelSinkhornTightened => law.tightened_kl(square(scores), prior),
-            // Without columns the Gumbel matrices are the same.
-            Method::GumbelSinkhorn | Method::NaiveVi => law.kl(square(scores), prior),
+        let divergence = match self.config.method {
+            Method::GumbelSinkhornTightened => law.tightened_divergence(scores, prior),
+            Method::GumbelSinkhorn => law.divergence(scores, prior),
+            // Without columns the Gumbel matrices are the same, with noise of factor 1.
+            Method::NaiveVi => SoftMatching { noise: 1.0, ..law }.divergence(scores, prior),
             Method::Rounding => {
                 let spread = spread.expect("of the rounding law");
                 return Some(self.relaxed_divergence(scores, spread, names));
             }
             _ => return None,
         };
-        let kl = kl.unwrap_or_else(|error| panic!("NeuronProgram: {error}"));
-        Some(kl.reshape([-1]))
+        Some(divergence.unwrap_or_else(|error| panic!("NeuronProgram: {error}")))
     }
 
     /// `−H(q) − ln p(X)` over pairs that may be, p the product of even mixtures of normals around 0 and 1.

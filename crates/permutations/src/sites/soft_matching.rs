@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use unbiased_estimators::{NoiseLaw, law::Law};
 
-use crate::GumbelSinkhorn;
+use crate::{Error, GumbelSinkhorn, Sinkhorn};
 
 /// The Gumbel-Sinkhorn law as that of a choice: parameters are scores `[rows, n²]`, row after row.
 ///
@@ -29,6 +29,50 @@ impl SoftMatching {
             "SoftMatching: scores must be [rows, n²], got [{rows}, {width}]"
         );
         params.reshape([rows, n, n])
+    }
+
+    /// The divergence of the Gumbel matrices from those of the uniform prior, [`GumbelSinkhorn::kl`], for every row of scores: `[rows, n²]` to
+    /// `[rows]`, in nats.
+    ///
+    /// # Errors
+    /// As [`GumbelSinkhorn::kl`], and without noise: the divergence would be infinite.
+    pub fn divergence(
+        &self,
+        scores: Tensor<2>,
+        prior_temperature: f64,
+    ) -> Result<Tensor<1>, Error> {
+        let (law, scores) = self.with_unit_noise(scores)?;
+        Ok(law.kl(scores, prior_temperature)?.reshape([-1]))
+    }
+
+    /// The same with [`GumbelSinkhorn::tightened_kl`].
+    ///
+    /// # Errors
+    /// As [`GumbelSinkhorn::tightened_kl`], and without noise.
+    pub fn tightened_divergence(
+        &self,
+        scores: Tensor<2>,
+        prior_temperature: f64,
+    ) -> Result<Tensor<1>, Error> {
+        let (law, scores) = self.with_unit_noise(scores)?;
+        Ok(law.tightened_kl(scores, prior_temperature)?.reshape([-1]))
+    }
+
+    /// `(X + sε)/τ = (X/s + ε)/(τ/s)`, s the factor of the noise.
+    fn with_unit_noise(&self, scores: Tensor<2>) -> Result<(GumbelSinkhorn, Tensor<3>), Error> {
+        let s = self.noise;
+        if !(s > 0.0 && s.is_finite()) {
+            return Err(Error::Setting {
+                setting: "noise",
+                value: s,
+                allowed: "a positive number where a divergence is wanted",
+            });
+        }
+        let sinkhorn = Sinkhorn {
+            temperature: self.law.sinkhorn.temperature / s,
+            ..self.law.sinkhorn
+        };
+        Ok((GumbelSinkhorn { sinkhorn }, Self::matrices(scores / s)))
     }
 }
 

@@ -4,7 +4,8 @@ use crate::support::{Numbers, TYPES, differences, distance, leaf, tensor, values
 use burn::tensor::{DType, Device, Tensor};
 use unbiased_kernels::{NoiseLaw, noise};
 use unbiased_permutations::{
-    Error, GumbelSinkhorn, Sinkhorn, assign_batch, gumbel_matching, straight_through,
+    Error, GumbelSinkhorn, Sinkhorn, assign_batch, gumbel_matching, sites::SoftMatching,
+    straight_through,
 };
 
 fn gumbel(count: usize, n: usize) -> Tensor<3> {
@@ -112,6 +113,30 @@ fn the_divergence_is_that_of_the_laws() {
         / f64::from(steps);
     let got = values(&law.kl(tensor(&[x], [1, 1], DType::F64), prior).unwrap())[0];
     assert!((got - quadrature).abs() < 1e-3, "{got}, not {quadrature}");
+}
+
+/// With less noise a pair is y = (x + sε)/τ.
+#[test]
+fn the_divergence_knows_the_factor_of_the_noise() {
+    let (tau, prior, x, s) = (0.7, 1.3, 0.4, 0.2);
+    let law = |tau, noise| SoftMatching {
+        law: GumbelSinkhorn {
+            sinkhorn: Sinkhorn::after(1).at(tau),
+        },
+        noise,
+        straight_through: false,
+    };
+    let row = |x: f64| tensor::<2>(&[x], [1, 1], DType::F64);
+    let got = law(tau, s).divergence(row(x), prior).unwrap();
+    let want = law(tau / s, 1.0).divergence(row(x / s), prior).unwrap();
+    assert!((values(&got)[0] - values(&want)[0]).abs() < 1e-12);
+    let blind = law(tau, 1.0).divergence(row(x), prior).unwrap();
+    assert!((values(&got)[0] - values(&blind)[0]).abs() > 0.1);
+    let tight = law(tau, s).tightened_divergence(row(x), prior).unwrap();
+    assert!(values(&tight)[0] <= values(&got)[0]);
+    for silent in [0.0, f64::NAN] {
+        assert!(law(tau, silent).divergence(row(x), prior).is_err());
+    }
 }
 
 #[test]

@@ -138,6 +138,9 @@ impl Settings for BirkhoffMatchingSettings {
             }
         }
         matching::check_law(&model.matching)?;
+        if model.law == Relaxation::GumbelSinkhorn {
+            matching::check_divergence(&model.matching)?;
+        }
         self.estimator.validate().map_err(ConfigError::other)?;
         self.optimizer.check()
     }

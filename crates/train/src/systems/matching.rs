@@ -47,6 +47,15 @@ pub(super) fn check_law(matching: &Matching) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Refuses a law that is not random, for methods that pay for what it knows.
+pub(super) fn check_divergence(matching: &Matching) -> Result<(), ConfigError> {
+    let expected = "above 0, without noise the divergence is infinite";
+    match matching.noise {
+        0.0 => Err(ConfigError::value("model.matching.noise", 0.0, expected)),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses zeros.
 pub(super) fn at_least_1<const N: usize>(
     values: [(&'static str, usize); N],

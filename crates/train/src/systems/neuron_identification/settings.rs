@@ -119,6 +119,12 @@ impl Settings for NeuronSettings {
             ("model.deviation", model.deviation),
         ])?;
         matching::check_law(&model.matching)?;
+        if matches!(
+            model.method,
+            Method::GumbelSinkhorn | Method::GumbelSinkhornTightened
+        ) {
+            matching::check_divergence(&model.matching)?;
+        }
         let temperature = model.matching.temperature;
         if model.method == Method::Rounding && temperature > 1.0 {
             let (key, expected) = ("model.matching.temperature", "at most 1 for rounding");
