@@ -1,7 +1,8 @@
 //! Sinkhorn balancing of many small square matrices, a matrix in each lane: see [`crate::balance`] for what is computed.
 //!
-//! With a line of N ≤ 8 numbers per lane there is nothing to be gained from factors: everything is done with logarithms, so that the
-//! temperature does not matter. From the scores the largest one of each row is taken first, so that a number common to a row costs no digits.
+//! From the scores the largest one of each row is taken first, so that a number common to a row costs no digits. A matrix whose scores then lie close
+//! together is balanced by factors of its entries, with no exponential in the iterations ([`Factors`]); others by logarithms ([`Logs`]), so that
+//! neither temperature nor forbidden pairs matter. That depends on the matrix alone and not on those beside it.
 
 use super::isa::{Isa, Task};
 use super::scalar;
@@ -15,6 +16,9 @@ type Lines<const N: usize> = [Lanes; N];
 type Entries<const N: usize> = [Lines<N>; N];
 
 const NONE: Lanes = [0.0; SMALL_TOGETHER];
+
+/// Some of the matrices.
+type Members = [bool; SMALL_TOGETHER];
 
 /// Enters the code for a size.
 macro_rules! sized {
@@ -86,10 +90,26 @@ fn to_lanes(matrices: &[f32], lanes: &mut [Lanes]) {
 }
 
 #[inline(always)]
-fn from_lanes(lanes: &[Lanes], matrices: &mut [f32]) {
+fn from_lanes(lanes: &[Lanes], members: &Members, matrices: &mut [f32]) {
     for (l, matrix) in matrices.chunks_exact_mut(lanes.len()).enumerate() {
-        for (lanes, x) in lanes.iter().zip(matrix) {
-            *x = lanes[l];
+        if members[l] {
+            for (lanes, x) in lanes.iter().zip(matrix) {
+                *x = lanes[l];
+            }
+        }
+    }
+}
+
+/// Keeps iterates of members.
+#[inline(always)]
+fn keep(lanes: &[Lanes], members: &Members, kept: &mut [f32]) {
+    if !members.contains(&false) {
+        return kept.copy_from_slice(lanes.as_flattened());
+    }
+    let (kept, _) = kept.as_chunks_mut::<SMALL_TOGETHER>();
+    for (kept, lanes) in kept.iter_mut().zip(lanes) {
+        for l in 0..SMALL_TOGETHER {
+            kept[l] = if members[l] { lanes[l] } else { kept[l] };
         }
     }
 }
@@ -118,15 +138,81 @@ fn potential<const FMA: bool, const N: usize>(x: [f32; N]) -> f32 {
     }
 }
 
-/// Scores, with the largest one of each row taken from it.
+/// How scores and potentials are held.
+trait Form {
+    /// From logarithms, and back.
+    fn of_log<const FMA: bool>(x: f32) -> f32;
+    fn log<const FMA: bool>(x: f32) -> f32;
+    /// What makes the sum of a line 1, from its entries and the potentials of the lines across.
+    fn potential<const FMA: bool, const N: usize>(entries: [f32; N], across: [f32; N]) -> f32;
+    /// An entry of the plan.
+    fn plan<const FMA: bool>(entry: f32, f: f32, g: f32) -> f32;
+}
+
+/// As they are.
+struct Logs;
+
+impl Form for Logs {
+    #[inline(always)]
+    fn of_log<const FMA: bool>(x: f32) -> f32 {
+        x
+    }
+    #[inline(always)]
+    fn log<const FMA: bool>(x: f32) -> f32 {
+        x
+    }
+    #[inline(always)]
+    fn potential<const FMA: bool, const N: usize>(entries: [f32; N], across: [f32; N]) -> f32 {
+        potential::<FMA, N>(core::array::from_fn(|at| entries[at] + across[at]))
+    }
+    #[inline(always)]
+    fn plan<const FMA: bool>(entry: f32, f: f32, g: f32) -> f32 {
+        scalar::exp_nonpositive::<FMA>(entry + f + g)
+    }
+}
+
+/// Their exponentials. Sums of positive numbers lose no digits, so this is as exact as logarithms while it stays within the range of the numbers.
+///
+/// Scores of a row are R = [`CLOSE`] apart at most, and so are the g of the balanced matrix, which can be chosen within R/2 of 0. An iteration brings
+/// g no further from them, being monotone and moving along with what is added to all of g; it began within R + R/2. So |g| ≤ 2R, |f| ≤ 3R + ln N, and
+/// all products below are between `e^−(3R + ln N)` and `e^(3R + ln N)`, where the numbers go from e^−87 to e^88.
+struct Factors;
+
+const CLOSE: f32 = 25.0;
+
+impl Form for Factors {
+    #[inline(always)]
+    fn of_log<const FMA: bool>(x: f32) -> f32 {
+        scalar::exp::<FMA>(x)
+    }
+    #[inline(always)]
+    fn log<const FMA: bool>(x: f32) -> f32 {
+        scalar::log::<FMA>(x)
+    }
+    #[inline(always)]
+    fn potential<const FMA: bool, const N: usize>(entries: [f32; N], across: [f32; N]) -> f32 {
+        let mut sum = 0.0;
+        for at in 0..N {
+            sum = scalar::fma::<FMA>(entries[at], across[at], sum);
+        }
+        1.0 / sum
+    }
+    #[inline(always)]
+    fn plan<const FMA: bool>(entry: f32, f: f32, g: f32) -> f32 {
+        (entry * g) * f
+    }
+}
+
+/// Scores, with the largest one of each row taken from it, and the columns' potentials to begin with.
 struct Scores<const N: usize> {
     k: Entries<N>,
     tops: Lines<N>,
+    start: Lines<N>,
 }
 
 impl<const N: usize> Scores<N> {
     #[inline(always)]
-    fn new(matrices: &[f32]) -> Self {
+    fn new(matrices: &[f32], start: Option<&[f32]>) -> Self {
         let mut k = [[NONE; N]; N];
         to_lanes(matrices, k.as_flattened_mut());
         let mut tops = [NONE; N];
@@ -139,24 +225,83 @@ impl<const N: usize> Scores<N> {
                 }
             }
         }
-        Self { k, tops }
+        let mut g = [NONE; N];
+        if let Some(start) = start {
+            to_lanes(start, &mut g);
+        }
+        Self { k, tops, start: g }
     }
 
+    /// The matrices for which factors will do; not those with NaN.
     #[inline(always)]
-    fn row_potentials<const FMA: bool>(&self, g: &Lines<N>, f: &mut Lines<N>) {
-        for (row, f) in self.k.iter().zip(f) {
+    fn close(&self) -> Members {
+        let mut close = [true; SMALL_TOGETHER];
+        for k in self.k.as_flattened() {
             for l in 0..SMALL_TOGETHER {
-                f[l] = potential::<FMA, N>(core::array::from_fn(|j| row[j][l] + g[j][l]));
+                close[l] &= k[l] >= -CLOSE;
             }
         }
+        for g in &self.start {
+            for l in 0..SMALL_TOGETHER {
+                close[l] &= g[l].abs() <= CLOSE;
+            }
+        }
+        close
     }
 
+    /// Of members; the others are filled up with zeros.
     #[inline(always)]
-    fn column_potentials<const FMA: bool>(&self, f: &Lines<N>, g: &mut Lines<N>) {
-        for (j, g) in g.iter_mut().enumerate() {
+    fn held_by<F: Form, const FMA: bool>(&self, members: &Members) -> (Entries<N>, Lines<N>) {
+        let hold = |x: &mut Lanes| {
             for l in 0..SMALL_TOGETHER {
-                g[l] = potential::<FMA, N>(core::array::from_fn(|i| self.k[i][j][l] + f[i][l]));
+                x[l] = F::of_log::<FMA>(if members[l] { x[l] } else { 0.0 });
             }
+        };
+        let (mut k, mut start) = (self.k, self.start);
+        k.as_flattened_mut().iter_mut().for_each(hold);
+        start.iter_mut().for_each(hold);
+        (k, start)
+    }
+}
+
+/// Runs `$self.with` by the form that each matrix asks for.
+macro_rules! by_form {
+    ($self:expr, $fma:ident) => {{
+        let scores = Scores::<N>::new($self.scores, $self.start);
+        let close = scores.close();
+        if close.contains(&true) {
+            $self.with::<Factors, $fma>(&scores, &close);
+        }
+        if close.contains(&false) {
+            $self.with::<Logs, $fma>(&scores, &close.map(|close| !close));
+        }
+    }};
+}
+
+#[inline(always)]
+fn row_potentials<F: Form, const FMA: bool, const N: usize>(
+    k: &Entries<N>,
+    g: &Lines<N>,
+    f: &mut Lines<N>,
+) {
+    for (row, f) in k.iter().zip(f) {
+        for l in 0..SMALL_TOGETHER {
+            let entries = core::array::from_fn(|j| row[j][l]);
+            f[l] = F::potential::<FMA, N>(entries, core::array::from_fn(|j| g[j][l]));
+        }
+    }
+}
+
+#[inline(always)]
+fn column_potentials<F: Form, const FMA: bool, const N: usize>(
+    k: &Entries<N>,
+    f: &Lines<N>,
+    g: &mut Lines<N>,
+) {
+    for (j, g) in g.iter_mut().enumerate() {
+        for l in 0..SMALL_TOGETHER {
+            let entries = core::array::from_fn(|i| k[i][j][l]);
+            g[l] = F::potential::<FMA, N>(entries, core::array::from_fn(|i| f[i][l]));
         }
     }
 }
@@ -173,21 +318,26 @@ impl<const N: usize> Task for Sweeps<'_, N> {
     type Out = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let scores = Scores::<N>::new(self.scores);
-        let (mut f, mut g) = ([NONE; N], [NONE; N]);
-        if let Some(start) = self.start {
-            to_lanes(start, &mut g);
-        }
+    fn run<const FMA: bool>(mut self) {
+        by_form!(self, FMA);
+    }
+}
+
+impl<const N: usize> Sweeps<'_, N> {
+    #[inline(always)]
+    fn with<F: Form, const FMA: bool>(&mut self, scores: &Scores<N>, members: &Members) {
+        let (k, mut g) = scores.held_by::<F, FMA>(members);
+        let mut f = [NONE; N];
         let step = 2 * N * SMALL_TOGETHER;
-        let mut kept = self.trace.map(|trace| trace.chunks_exact_mut(step));
+        let trace = self.trace.as_mut();
+        let mut kept = trace.map(|trace| trace.chunks_exact_mut(step));
         for _ in 0..self.iterations {
-            scores.row_potentials::<FMA>(&g, &mut f);
-            scores.column_potentials::<FMA>(&f, &mut g);
+            row_potentials::<F, FMA, N>(&k, &g, &mut f);
+            column_potentials::<F, FMA, N>(&k, &f, &mut g);
             if let Some(kept) = kept.as_mut().and_then(Iterator::next) {
                 let (kept_f, kept_g) = kept.split_at_mut(step / 2);
-                kept_f.copy_from_slice(f.as_flattened());
-                kept_g.copy_from_slice(g.as_flattened());
+                keep(&f, members, kept_f);
+                keep(&g, members, kept_g);
             }
         }
         let mut plan = [[NONE; N]; N];
@@ -196,7 +346,7 @@ impl<const N: usize> Task for Sweeps<'_, N> {
             for l in 0..SMALL_TOGETHER {
                 let mut sum = 0.0;
                 for j in 0..N {
-                    let p = scalar::exp_nonpositive::<FMA>(scores.k[i][j][l] + f[i][l] + g[j][l]);
+                    let p = F::plan::<FMA>(k[i][j][l], f[i][l], g[j][l]);
                     plan[j][l] = p;
                     sum += p;
                 }
@@ -220,14 +370,16 @@ impl<const N: usize> Task for Sweeps<'_, N> {
         }
         for (f, top) in f.iter_mut().zip(&scores.tops) {
             for (f, top) in f.iter_mut().zip(top) {
-                *f -= top;
+                *f = F::log::<FMA>(*f) - top;
             }
         }
-        from_lanes(plan.as_flattened(), self.solution.plan);
-        from_lanes(&f, self.solution.f);
-        from_lanes(&g, self.solution.g);
-        let count = self.solution.errors.len();
-        self.solution.errors.copy_from_slice(&errors[..count]);
+        for g in g.as_flattened_mut() {
+            *g = F::log::<FMA>(*g);
+        }
+        from_lanes(plan.as_flattened(), members, self.solution.plan);
+        from_lanes(&f, members, self.solution.f);
+        from_lanes(&g, members, self.solution.g);
+        from_lanes(&[errors], members, self.solution.errors);
     }
 }
 
@@ -249,12 +401,15 @@ impl<const N: usize> Task for PullBack<'_, N> {
     type Out = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Scores { k, .. } = Scores::<N>::new(self.scores);
-        let mut first = [NONE; N];
-        if let Some(start) = self.start {
-            to_lanes(start, &mut first);
-        }
+    fn run<const FMA: bool>(mut self) {
+        by_form!(self, FMA);
+    }
+}
+
+impl<const N: usize> PullBack<'_, N> {
+    #[inline(always)]
+    fn with<F: Form, const FMA: bool>(&mut self, scores: &Scores<N>, members: &Members) {
+        let (k, start) = scores.held_by::<F, FMA>(members);
         let mut out = [[NONE; N]; N];
         to_lanes(self.z, out.as_flattened_mut());
         // The slopes towards the potentials of rows and of columns.
@@ -273,12 +428,12 @@ impl<const N: usize> Task for PullBack<'_, N> {
             let (f, g) = (lines::<N>(iterate), lines::<N>(&iterate[half..]));
             let before = iterates
                 .peek()
-                .map_or(&first, |before| lines(&before[half..]));
+                .map_or(&start, |before| lines(&before[half..]));
             for i in 0..N {
                 for l in 0..SMALL_TOGETHER {
                     let mut slope = w[i][l];
                     for j in 0..N {
-                        let p = scalar::exp_nonpositive::<FMA>(k[i][j][l] + f[i][l] + g[j][l]);
+                        let p = F::plan::<FMA>(k[i][j][l], f[i][l], g[j][l]);
                         let taken = p * x[j][l];
                         slope -= taken;
                         out[i][j][l] -= taken;
@@ -290,7 +445,7 @@ impl<const N: usize> Task for PullBack<'_, N> {
                 for l in 0..SMALL_TOGETHER {
                     let mut slope = 0.0;
                     for i in 0..N {
-                        let p = scalar::exp_nonpositive::<FMA>(k[i][j][l] + f[i][l] + before[j][l]);
+                        let p = F::plan::<FMA>(k[i][j][l], f[i][l], before[j][l]);
                         let taken = p * w[i][l];
                         slope -= taken;
                         out[i][j][l] -= taken;
@@ -300,6 +455,6 @@ impl<const N: usize> Task for PullBack<'_, N> {
             }
             w = [NONE; N];
         }
-        from_lanes(out.as_flattened(), self.z);
+        from_lanes(out.as_flattened(), members, self.z);
     }
 }
