@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --workspace --bench gvae_step -- [--batch N] [--steps N]`
 //!
-//! Prints `ours equations <batch> <median ms> <minimum ms>`. The network of `gvae/equations` on rows of 15 productions. A step is what training
+//! Prints `ours equations <batch> <median ms> <minimum ms>`. The network of the paper on rows of 15 productions. A step is what training
 //! does: rows from the texts with their budgeted masks, noise, program, estimate, one reverse pass, Adam.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
