@@ -112,8 +112,7 @@ fn every_configuration_passes_its_smoke_run() {
             }
             assert!(output.status.success(), "{name}: {message}");
             let seconds = started.elapsed().as_secs_f64();
-            // Against minutes, on a machine that may be busy; what a trial takes alone is seconds.
-            assert!(seconds < 60.0, "{name} took {seconds} s");
+            assert!(seconds < 10.0, "{name} took {seconds} s");
             let run = format!("runs/{}-{config}-s0-smoke", entry.name);
             assert_eq!(bench.summary(&run)["status"], "done");
             let check = bench.run(&format!("check {run}"));
